@@ -1,0 +1,1 @@
+"""Name what the data are: coordinates, dictionaries, studies, one schema a form. Pure."""

@@ -1,0 +1,80 @@
+"""Name what can go wrong by what the caller should do about it.
+
+Bad data are never an exception (they are findings) and a failed fetch is never an empty frame. Messages say what
+the person should do next and hold no value and no token.
+"""
+
+from collections.abc import Sequence
+
+
+class SyncError(Exception):
+    """Stop the work on one site, or the program, with a message for a person."""
+
+    #: the process's exit code (docs/reference/exit-codes)
+    exit_code = 70
+    #: the word that `sync run --json` and `sync status` show
+    outcome = "failed"
+
+
+class ConfigError(SyncError):
+    """Refuse to start: the configuration, the study or a mapping is wrong. Lists every problem at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Keep all problems, each one line: place, what is wrong, remedy."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SourceUnavailable(SyncError):
+    """Try again later: the site did not answer, or not with data (time-out, 5xx, HTML, truncated reply)."""
+
+    exit_code = 3
+    outcome = "unreachable"
+
+
+class SourceRefused(SyncError):
+    """Call a person: the site refused (token, rights)."""
+
+    exit_code = 4
+    outcome = "refused"
+
+
+class SourceMismatch(SourceRefused):
+    """Call a person: the site answers, but is not what the configuration says (project id, fields, drift)."""
+
+
+class BrakeEngaged(SyncError):
+    """Change nothing of this site until a person has looked (emptied site, mass deletion, mass change)."""
+
+    exit_code = 5
+    outcome = "braked"
+
+
+class IllegalTransition(SyncError):
+    """Refuse a query command that the query's state does not allow."""
+
+    exit_code = 6
+
+
+class StaleQuery(SyncError):
+    """Refuse a query command that lost a race: the query changed since it was read."""
+
+    exit_code = 6
+
+
+class SiteLocked(SyncError):
+    """Come back later: another run works on this site."""
+
+    exit_code = 75
+    outcome = "locked"
+
+
+GRAVITY = (70, 4, 5, 3, 75, 0)
+"""Exit codes of a run over several sites, gravest first."""
+
+
+def gravest(codes: Sequence[int]) -> int:
+    """Choose the exit code of a run from those of its sites; 0 where there are none."""
+    return min(codes, key=GRAVITY.index, default=0)

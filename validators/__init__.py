@@ -1,0 +1,1 @@
+"""Say what is wrong with the data: checks in, findings out. Pure."""
