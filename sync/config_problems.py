@@ -1,0 +1,143 @@
+"""Find and word what is wrong with a configuration.
+
+A problem is a place (key path) and a sentence; ``rendered`` adds file and line. No sentence holds a value of
+the file except slugs and names of keys and variables.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from sync import toml_lines
+from sync.toml_lines import KeyPath
+
+TOKEN_SOURCES = ("token_env", "token_file", "token_credential")
+"""Keys of a site, exactly one of which says where its token is."""
+
+Problem = tuple[KeyPath, str]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def of_syntax(path: Path, error: tomllib.TOMLDecodeError) -> str:
+    """Word a TOML error without its text, which may quote the file."""
+    place = re.search(r"at line (\d+), column (\d+)", str(error))
+    line = place.group(1) if place else "end"
+    column = f" near column {place.group(2)}" if place else ""
+    return f"{path}:{line}: this is not TOML{column}; look for a missing quote, bracket or a key given twice"
+
+
+def across_sites(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Judge what concerns several keys or sites, on the raw data, so that no other error hides it."""
+    sites = data.get("sites")
+    if not sites and (sites is None or isinstance(sites, list)):
+        yield ("sites",), "there is no site; add a table [[sites]] for each centre"
+    seen: dict[tuple[str, ...], int] = {}
+    for index, site in enumerate(sites if isinstance(sites, list) else ()):
+        if not isinstance(site, dict):
+            continue
+        place: KeyPath = ("sites", index)
+        if "token" in site:
+            remedy = f"have it re-issued, and name the new one's source with {_any_of(TOKEN_SOURCES)}"
+            yield (*place, "token"), f"a token must not stand in this file; remove it, {remedy}"
+        yield from _token_source_problems(site, place)
+        yield from _http_problems(site, place)
+        for keys in (("slug",), ("subject_prefix",), ("url", "project_id", "group")):
+            value = (keys[0], *(str(site.get(key, "")).lower() for key in keys))
+            if keys[0] in site and (first := seen.setdefault(value, index)) != index:
+                what = keys[0] if len(keys) == 1 else "project"
+                other = f"site #{first + 1}"
+                yield (*place, keys[0]), f"is the same {what} as that of {other}; each needs its own"
+
+
+def _token_source_problems(site: Mapping[str, Any], place: KeyPath) -> Iterator[Problem]:
+    given = [key for key in TOKEN_SOURCES if key in site]
+    if len(given) > 1:
+        yield (*place, given[1]), f"{' and '.join(given)} are both given; keep exactly one"
+    elif not given and "token" not in site:
+        yield (*place, "token_env"), f"the token's source is missing; give {_any_of(TOKEN_SOURCES)}"
+
+
+def _http_problems(site: Mapping[str, Any], place: KeyPath) -> Iterator[Problem]:
+    url = site.get("url")
+    if isinstance(url, str) and url.startswith("http://") and site.get("allow_http") is not True:
+        host = split_url(url).hostname or ""
+        if not _is_loopback(host):
+            yield (*place, "url"), "http:// sends the token in clear; use https:// (or set allow_http = true)"
+
+
+def of_model(error: ValidationError, model: type[BaseModel], *, already: set[KeyPath]) -> Iterator[Problem]:
+    """Reword pydantic's errors; ``already`` holds places that are reported otherwise."""
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        place: KeyPath = each["loc"]
+        if each["type"] == "extra_forbidden":
+            if place not in already:
+                yield place, _unknown_key(place, model)
+        elif each["type"] == "missing":
+            yield place, "is missing; add it"
+        else:
+            yield place, each["msg"].removeprefix("Value error, ").removeprefix("Input ")
+
+
+def _unknown_key(place: KeyPath, root: type[BaseModel]) -> str:
+    known = known_keys(root, place[:-1])
+    close = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
+    return f"is not a known key; {hint}"
+
+
+def known_keys(root: type[BaseModel], place: KeyPath) -> list[str]:
+    """List the keys that a model has at a place (``()``: at its top)."""
+    model = root
+    for key in place:
+        if isinstance(key, str) and key in model.model_fields:
+            annotation = model.model_fields[key].annotation
+            candidates = (annotation, *get_args(annotation))
+            model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def rendered(path: Path, text: str, data: Mapping[str, Any], problems: Sequence[Problem]) -> list[str]:
+    """Write problems as lines, in file order."""
+    lines = toml_lines.key_lines(text)
+    placed = [(toml_lines.line_of(lines, place), place, what) for place, what in problems]
+    placed.sort(key=lambda each: each[0])
+    return [f"{path}:{line}: {_dotted(place, data)}: {what}" for line, place, what in placed]
+
+
+def _dotted(place: KeyPath, data: Mapping[str, Any]) -> str:
+    if len(place) > 1 and place[0] == "sites" and isinstance(place[1], int):
+        place = ("sites", _site_word(data["sites"], place[1]), *place[2:])
+    return ".".join(str(part) for part in place)
+
+
+def _site_word(sites: Any, index: int) -> str:
+    """Name a site by its slug where it has a usable one, else by its position counted from 1."""
+    slug = sites[index].get("slug") if isinstance(sites[index], dict) else None
+    return slug if isinstance(slug, str) and _PLAIN_NAME.fullmatch(slug) else f"#{index + 1}"
+
+
+def split_url(url: str) -> SplitResult:
+    """Split a URL; one without any part where it is malformed."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _any_of(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
