@@ -1,0 +1,1 @@
+"""Follow up findings as queries: states, ledger, fingerprints, reconciliation, decisions of people."""
