@@ -1,0 +1,63 @@
+"""Name the parts of REDCap's project XML (CDISC ODM 1.3.1 with extensions) for its reader and its writer."""
+
+ODM = "http://www.cdisc.org/ns/odm/v1.3"
+REDCAP = "https://projectredcap.org"
+
+#: XML field type → dictionary field type, where the two differ
+FIELD_TYPES = {"textarea": "notes", "select": "dropdown"}
+#: XML validation → dictionary validation, where the two differ
+VALIDATIONS = {
+    "int": "integer",
+    "float": "number",
+    "date": "date_ymd",
+    "datetime": "datetime_ymd",
+    "datetime_seconds": "datetime_seconds_ymd",
+}
+#: XML attribute of an ItemDef → dictionary key
+ITEM_ATTRIBUTES = {
+    "SectionHeader": "section_header",
+    "FieldNote": "field_note",
+    "BranchingLogic": "branching_logic",
+    "RequiredField": "required_field",
+    "Identifier": "identifier",
+    "CustomAlignment": "custom_alignment",
+    "QuestionNumber": "question_number",
+    "MatrixGroupName": "matrix_group_name",
+    "MatrixRanking": "matrix_ranking",
+    "FieldAnnotation": "field_annotation",
+}
+#: XML global → settings name; whole numbers are those of NUMERIC
+GLOBALS = {
+    "RecordAutonumberingEnabled": "autonumbering",
+    "CustomRecordLabel": "custom_record_label",
+    "SecondaryUniqueField": "secondary_unique_field",
+    "SchedulingEnabled": "scheduling_enabled",
+    "SurveysEnabled": "surveys_enabled",
+    "RandomizationEnabled": "randomization",
+    "DisplayTodayNowButton": "today_now_button",
+    "Purpose": "purpose",
+    "PurposeOther": "purpose_other",
+    "ProjectNotes": "notes",
+    "MissingDataCodes": "missing_data_codes",
+}
+NUMERIC = frozenset(
+    {"autonumbering", "scheduling_enabled", "surveys_enabled", "randomization", "today_now_button", "purpose"}
+)
+#: attribute of a UserRoles element → right, where the two differ
+ROLE_RIGHTS = {
+    "lock_record_multiform": "lock_records_all_forms",
+    "lock_record": "lock_records",
+    "lock_record_customize": "lock_records_customization",
+    "graphical": "stats_and_charts",
+    "participants": "manage_survey_participants",
+    "data_logging": "logging",
+    "data_quality_design": "data_quality_create",
+}
+#: pseudo items that hold data and are no fields of the dictionary
+DAG_ITEM = "redcap_data_access_group"
+SURVEY_ID_ITEM = "redcap_survey_identifier"
+
+
+def clark(namespace: str, name: str) -> str:
+    """Write a name the way ElementTree does."""
+    return f"{{{namespace}}}{name}"

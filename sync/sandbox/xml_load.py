@@ -1,0 +1,337 @@
+"""Read a REDCap project XML (metadata, and data where it has them) into a project.
+
+Attributes of REDCap's files hold raw line breaks, which a parser folds to spaces; they are escaped first.
+"""
+
+import base64
+import binascii
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import datetime
+
+from sync.sandbox import naming, odm, people
+from sync.sandbox.auditlog import LogEntry
+from sync.sandbox.dictionary import (
+    CLASSIC_EVENT, Arm, Dag, Event, Field, Form, Structure, parse_choices,
+)  # fmt: skip
+from sync.sandbox.people import Role
+from sync.sandbox.project import Project, Report, Settings
+from sync.sandbox.records import CHECKED, Cells, Record, RowKey
+
+_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_TAG = re.compile(r"""<[A-Za-z][^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>""")
+_QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
+_PAIR = re.compile(r"\[([^,\[\]]+),(\d+)\]")
+_BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+
+
+class ProjectXmlError(ValueError):
+    """Refuse a file that is not a project XML, or whose dictionary cannot be."""
+
+
+def keep_line_breaks(text: str) -> str:
+    """Escape line breaks and tabs inside attribute values, so that the parser keeps them."""
+
+    def quoted(match: re.Match[str]) -> str:
+        return "".join(_BREAKS.get(char, char) for char in match[0])
+
+    def tag(match: re.Match[str]) -> str:
+        whole = match[0]
+        return _QUOTED.sub(quoted, whole) if "\n" in whole or "\r" in whole or "\t" in whole else whole
+
+    parts = _CDATA.split(text)
+    return "".join(part if part.startswith("<![CDATA[") else _TAG.sub(tag, part) for part in parts)
+
+
+def load(text: str, *, slug: str, project_id: int, at: datetime, username: str = "sandbox_admin") -> Project:
+    """Build a project from XML text; `at` (server-local, naive) is when its records come into being.
+
+    Raises ProjectXmlError with the reason.
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ProjectXmlError("a project XML has no document type declaration")
+    try:
+        root = ET.fromstring(keep_line_breaks(text.lstrip("\ufeff")))  # noqa: S314 -- declarations refused above
+    except ET.ParseError as error:
+        raise ProjectXmlError(f"not well-formed XML ({error})") from None
+    version = root.find(f".//{_o('MetaDataVersion')}")
+    if root.tag != _o("ODM") or version is None:
+        raise ProjectXmlError("not a project XML: no ODM element with a MetaDataVersion")
+    structure = _structure(root, version, project_id)
+    if problems := structure.problems():
+        raise ProjectXmlError("; ".join(problems))
+    project = Project(slug=slug, settings=_settings(root, project_id, at), structure=structure)
+    project.roles = {role.unique_name: role for role in _roles(root)}
+    project.reports = {report.report_id: report for report in _reports(root, project_id)}
+    _load_data(project, root, at, username)
+    return project
+
+
+def _o(name: str) -> str:
+    return odm.clark(odm.ODM, name)
+
+
+def _r(name: str) -> str:
+    return odm.clark(odm.REDCAP, name)
+
+
+def _text(parent: ET.Element) -> str:
+    for name in (_r("FormattedTranslatedText"), _o("TranslatedText")):
+        node = parent.find(f".//{name}")
+        if node is not None:
+            return node.text or ""
+    return ""
+
+
+def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
+    holder = root.find(f".//{_o('GlobalVariables')}")
+    known: dict[str, object] = {}
+    carried: dict[str, str] = {}
+    title = ""
+    for node in holder if holder is not None else ():
+        name = node.tag.rpartition("}")[2]
+        value = node.text or ""
+        if name == "StudyName":
+            title = value
+        elif name in odm.GLOBALS:
+            target = odm.GLOBALS[name]
+            known[target] = int(value) if target in odm.NUMERIC and value.isdigit() else value
+            if target in odm.NUMERIC and not value.isdigit():
+                known[target] = 0
+        elif node.tag.startswith(f"{{{odm.REDCAP}}}") and not len(node):
+            carried[name] = value
+    return Settings(
+        project_id=project_id,
+        title=title,
+        creation_time=at.strftime("%Y-%m-%d %H:%M:%S"),
+        carried=carried,
+        **known,  # type: ignore[arg-type]
+    )
+
+
+def _structure(root: ET.Element, version: ET.Element, project_id: int) -> Structure:
+    surveys = {node.get("form_name", ""): node.get("title", "") for node in root.iter(_r("Surveys"))}
+    groups = {
+        node.get("OID", ""): [ref.get("ItemOID", "") for ref in node.iter(_o("ItemRef"))]
+        for node in version.iter(_o("ItemGroupDef"))
+    }
+    items = {node.get("OID", ""): node for node in version.iter(_o("ItemDef")) if node.get(_r("FieldType"))}
+    code_lists = {node.get("OID", ""): node for node in version.iter(_o("CodeList"))}
+    forms: list[Form] = []
+    fields: dict[str, Field] = {}
+    for node in version.iter(_o("FormDef")):
+        name = node.get(_r("FormName")) or node.get("OID", "").removeprefix("Form.")
+        label = node.get("Name", name)
+        forms.append(Form(name=name, label=label, survey=name in surveys, survey_title=surveys.get(name, "")))
+        for ref in node.iter(_o("ItemGroupRef")):
+            for oid in groups.get(ref.get("ItemGroupOID", ""), ()):
+                item = items.get(oid)
+                if item is None:
+                    continue
+                variable = item.get(_r("Variable")) or oid
+                if variable != f"{name}_complete":
+                    fields.setdefault(variable, _field(item, variable, name, code_lists))
+    events, mapping, arms = _events(version, project_id)
+    codes = (root.findtext(f".//{_r('MissingDataCodes')}") or "").strip()
+    names = [node.get("group_name", "") for node in root.iter(_r("DataAccessGroups"))]
+    dags = tuple(
+        Dag(dag_id=project_id * 1000 + 500 + index, name=name, unique_name=unique)
+        for index, (name, unique) in enumerate(zip(names, naming.unique_names(names), strict=True), 1)
+    )
+    return Structure(
+        fields=tuple(fields.values()),
+        forms=tuple(forms),
+        longitudinal=bool(events),
+        events=events,
+        mapping=mapping,
+        arms=arms or (Arm(number=1, name="Arm 1"),),
+        repeats=_repeats(root, longitudinal=bool(events)),
+        dags=dags,
+        missing_codes=parse_choices(codes),
+    )
+
+
+def _field(item: ET.Element, variable: str, form: str, code_lists: dict[str, ET.Element]) -> Field:
+    raw_type = item.get(_r("FieldType"), "text")
+    kind = odm.FIELD_TYPES.get(raw_type, raw_type)
+    values = {key: item.get(_r(attribute), "") for attribute, key in odm.ITEM_ATTRIBUTES.items()}
+    for key in ("identifier", "required_field"):
+        values[key] = "y" if values[key] in ("y", "1") else ""
+    validation = item.get(_r("TextValidationType"), "")
+    question = item.find(_o("Question"))
+    return Field(
+        field_name=variable,
+        form_name=form,
+        field_type=kind,
+        field_label=_text(question) if question is not None else "",
+        select_choices_or_calculations=_choices(item, kind, code_lists),
+        text_validation_type_or_show_slider_number=odm.VALIDATIONS.get(validation, validation),
+        text_validation_min=_limit(item, "GE"),
+        text_validation_max=_limit(item, "LE"),
+        **values,
+    )
+
+
+def _limit(item: ET.Element, comparator: str) -> str:
+    for check in item.iter(_o("RangeCheck")):
+        if check.get("Comparator") == comparator:
+            return check.findtext(_o("CheckValue")) or ""
+    return ""
+
+
+def _choices(item: ET.Element, kind: str, code_lists: dict[str, ET.Element]) -> str:
+    if kind == "calc":
+        return item.get(_r("Calculation"), "")
+    if kind == "slider":
+        return item.get(_r("SliderLabels"), "")
+    if kind == "sql":
+        return item.get(_r("SqlQuery"), "")
+    reference = item.find(_o("CodeListRef"))
+    code_list = code_lists.get(reference.get("CodeListOID", "")) if reference is not None else None
+    if code_list is None or kind in ("yesno", "truefalse"):
+        return ""
+    if kind == "checkbox":
+        pairs = parse_choices(code_list.get(_r("CheckboxChoices"), ""))
+    else:
+        pairs = tuple((node.get("CodedValue", ""), _text(node)) for node in code_list.iter(_o("CodeListItem")))
+    return " | ".join(f"{code}, {label}" for code, label in pairs)
+
+
+def _events(
+    version: ET.Element, project_id: int
+) -> tuple[tuple[Event, ...], dict[str, tuple[str, ...]], tuple[Arm, ...]]:
+    events: list[Event] = []
+    mapping: dict[str, tuple[str, ...]] = {}
+    arms: dict[int, str] = {}
+    for index, node in enumerate(version.iter(_o("StudyEventDef")), 1):
+        number = int(node.get(_r("ArmNum"), "1"))
+        arms.setdefault(number, node.get(_r("ArmName"), f"Arm {number}"))
+        unique = node.get(_r("UniqueEventName")) or node.get("OID", "").removeprefix("Event.")
+        events.append(
+            Event(
+                event_id=project_id * 1000 + index,
+                name=node.get(_r("EventName"), node.get("Name", unique)),
+                unique_name=unique,
+                arm=number,
+                custom_label=node.get(_r("CustomEventLabel"), ""),
+                day_offset=node.get(_r("DayOffset"), "0"),
+                offset_min=node.get(_r("OffsetMin"), "0"),
+                offset_max=node.get(_r("OffsetMax"), "0"),
+            )
+        )
+        mapping[unique] = tuple(
+            ref.get(_r("FormName")) or ref.get("FormOID", "").removeprefix("Form.")
+            for ref in node.iter(_o("FormRef"))
+        )
+    return tuple(events), mapping, tuple(Arm(number=n, name=name) for n, name in sorted(arms.items()))
+
+
+def _repeats(root: ET.Element, *, longitudinal: bool) -> dict[str, dict[str, str] | None]:
+    out: dict[str, dict[str, str] | None] = {}
+    for node in root.iter(_r("RepeatingInstrument")):
+        event = node.get(_r("UniqueEventName"), CLASSIC_EVENT) if longitudinal else CLASSIC_EVENT
+        forms = out.setdefault(event, {})
+        if forms is not None:
+            forms[node.get(_r("RepeatInstrument"), "")] = node.get(_r("CustomLabel"), "")
+    for node in root.iter(_r("RepeatingEvent")):
+        out[node.get(_r("UniqueEventName"), CLASSIC_EVENT)] = None
+    return out
+
+
+def _roles(root: ET.Element) -> Iterator[Role]:
+    for node in root.iter(_r("UserRoles")):
+        rights = dict.fromkeys(people.RIGHTS, 0)
+        for attribute, value in node.attrib.items():
+            right = odm.ROLE_RIGHTS.get(attribute, attribute)
+            if right in rights and value.isdigit():
+                rights[right] = int(value)
+        yield Role(
+            unique_name=node.get("unique_role_name", ""),
+            label=node.get("role_name", ""),
+            rights=rights,
+            forms={form: int(right) for form, right in _PAIR.findall(node.get("data_entry", ""))},
+            forms_export={form: int(right) for form, right in _PAIR.findall(node.get("data_export_instruments", ""))},
+        )
+
+
+def _reports(root: ET.Element, project_id: int) -> Iterator[Report]:
+    for index, node in enumerate(root.iter(_r("Reports")), 1):
+        yield Report(
+            report_id=project_id * 1000 + index,
+            title=node.get("title", ""),
+            fields=tuple(name for name in node.get("redcap_reports_fields", "").split(",") if name),
+            logic=node.get("advanced_logic", ""),
+            events=tuple(name for name in node.get("redcap_reports_filter_events", "").split(",") if name),
+        )
+
+
+def _load_data(project: Project, root: ET.Element, at: datetime, username: str) -> None:
+    for subject in root.iter(_o("SubjectData")):
+        name = subject.get("SubjectKey", "")
+        if not name:
+            continue
+        record = Record(name=name)
+        project.records.put(record)
+        events = subject.findall(_o("StudyEventData"))
+        for node in events:
+            unique = node.get(_r("UniqueEventName")) or node.get("StudyEventOID", "").removeprefix("Event.")
+            _load_event(project, record, node, unique, _number(node.get("StudyEventRepeatKey")))
+        if not events:
+            _load_event(project, record, subject, CLASSIC_EVENT, 1)
+        project.touch(record, at, loading=True)
+        project.note(
+            LogEntry(
+                at=at, user=username, action=f"Create record (import) {name}", details="", record=name,
+                kind="record_add", dag=record.dag,
+            )
+        )  # fmt: skip
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 1
+
+
+def _load_event(project: Project, record: Record, holder: ET.Element, event: str, instance: int) -> None:
+    structure = project.structure
+    if event not in structure.event_by_name:
+        return
+    for node in holder.findall(_o("FormData")):
+        form = node.get(_r("FormName")) or node.get("FormOID", "").removeprefix("Form.")
+        repeat = _number(node.get("FormRepeatKey"))
+        key: RowKey = (event, "", 0)
+        if form in structure.repeating_forms(event):
+            key = (event, form, repeat)
+        elif structure.repeats_as_event(event):
+            key = (event, "", max(instance, repeat))
+        row = record.rows.setdefault(key, {})
+        for item in node.iter(_o("ItemData")):
+            _load_item(project, record, row, item.get("ItemOID", ""), item.get("Value", item.text or ""))
+        for item in node.iter(_o("ItemDataBase64Binary")):
+            _load_file(project, row, item)
+
+
+def _load_item(project: Project, record: Record, row: Cells, oid: str, value: str) -> None:
+    column = project.structure.column_by_name.get(oid)
+    if oid == odm.DAG_ITEM:
+        record.dag = record.dag or value
+    elif value == "" or oid == project.structure.record_id:
+        return
+    elif column is None:
+        if oid == odm.SURVEY_ID_ITEM or oid.removesuffix("_timestamp") in project.structure.form_by_name:
+            row[oid] = value
+    elif column.kind != "checkbox" or value == CHECKED:
+        row[oid] = value
+
+
+def _load_file(project: Project, row: Cells, item: ET.Element) -> None:
+    column = project.structure.column_by_name.get(item.get("ItemOID", ""))
+    if column is None or column.kind != "file":
+        return
+    try:
+        content = base64.b64decode("".join((item.text or "").split()), validate=True)
+    except binascii.Error:
+        raise ProjectXmlError(f"the file of {column.name} is not base64 text") from None
+    name = item.get(_r("DocName"), column.name)
+    document = project.add_document(name, item.get(_r("MimeType"), "application/octet-stream"), content)
+    row[column.name] = str(document.doc_id)
