@@ -94,6 +94,8 @@ class Field:
     loinc: str | None = None
     #: free remarks for the check library (e.g. ``{"sledai_weight": 8}``)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    #: REDCap's own name where the study had to choose another (``schemas.dictionary``: reserved words)
+    origin: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -116,6 +118,8 @@ class Form:
     repeating: bool = False
     #: the field that dates the form's content
     date_field: str | None = None
+    #: REDCap's own name where the study had to choose another (``schemas.dictionary``: reserved words)
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,20 @@ class Visit:
     hard: tuple[int, int] | None
     required: bool
     repeating: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Try a check on one made-up row and say whether it must fire; ``sync checks test`` runs these."""
+
+    #: field, ``form.field`` or ``[visit][field]`` -> value in the study's words; what is not named is blank
+    row: Mapping[str, Any]
+    fires: bool
+    #: visit id at which the row stands; "" where it does not matter
+    event: str = ""
+    #: ISO date that stands for today; None where it does not matter
+    today: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +185,7 @@ class CheckSpec:
     complete_only: bool = False
     #: false: reported, but never raised as a query to the site
     raises_query: bool = True
+    tests: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
