@@ -1,0 +1,1 @@
+"""Hold one module a command group: parse, call one workflow, render, choose the exit code."""

@@ -1,0 +1,120 @@
+"""Put results on stdout: a table for people, one JSON document or a CSV file for programs."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+FORMAT = "syncline/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Describe one column of a listing."""
+
+    #: key of the row
+    key: str
+    title: str
+    right: bool = False
+    style: str | None = None
+    #: shown only where the terminal is wide enough, or in CSV
+    optional: bool = False
+
+
+def emit_json(document: Mapping[str, Any]) -> None:
+    """Print exactly one JSON document."""
+    click.echo(json.dumps({"format": FORMAT, **document}, ensure_ascii=False, indent=2, default=str))
+
+
+def write_csv(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a listing as CSV (UTF-8 with a mark that spreadsheets know); ``-`` writes to stdout."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([column.key for column in columns])
+    writer.writerows([[defuse(row.get(column.key)) for column in columns] for row in rows])
+    if str(path) == "-":
+        click.echo(text.getvalue(), nl=False)
+    else:
+        path.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
+        click.echo(f"{len(rows)} rows written to {path}", err=True)
+
+
+def defuse(value: Any) -> Any:
+    """Keep a spreadsheet from reading a text as a formula: such a text gets an apostrophe in front.
+
+    A text that is a number (``-5``) is left alone.
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@", "|", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> None:
+    """Print a listing for people; a plain word where there is nothing to list."""
+    from rich import box
+    from rich.table import Table
+
+    if not rows:
+        click.echo(f"{title}: none.")
+        return
+    console = console_out()
+    shown = Table(title=title, title_justify="left", caption=caption or None, caption_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        justify = "right" if column.right else "left"
+        shown.add_column(column.title, justify=justify, style=column.style, overflow="fold")
+    for row in rows:
+        shown.add_row(*(text(row.get(column.key)) for column in columns))
+    console.print(shown)
+
+
+def text(value: Any) -> str:
+    """Show one value in a table cell, with markup switched off."""
+    from rich.markup import escape
+
+    return "" if value is None else escape(str(value))
+
+
+def console_out() -> Any:
+    """Build a console on stdout; wide where stdout is no terminal, so that nothing is cut in a file."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 160
+    return Console(file=sys.stdout, width=width, highlight=False)
+
+
+def listing_options(function: Any) -> Any:
+    """Add ``--json`` and ``--csv FILE`` to a listing command."""
+    function = click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a CSV file; - for stdout.")(
+        function
+    )
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+
+
+def show(
+    *,
+    name: str,
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, Any]],
+    as_json: bool,
+    csv_path: Path | None,
+    more: Mapping[str, Any] | None = None,
+    caption: str = "",
+) -> None:
+    """Show a listing in the form that was asked for; ``name`` is its key in the JSON document."""
+    if csv_path is not None:
+        write_csv(csv_path, columns, rows)
+    if as_json:
+        emit_json({**(more or {}), name: list(rows)})
+    elif csv_path is None:
+        table(title, [column for column in columns if not column.optional], rows, caption=caption)
