@@ -198,6 +198,9 @@ class Query:
     post_lock: bool = False
     #: a person asked although the check passes: the program does not close it before it has failed again
     by_hand: bool = False
+    #: the decision that lapsed when the program asked again (row 12), and the entry it was about; the message says so
+    lapsed: Reason | None = None
+    lapsed_raw: str | None = None
     auto_close: bool = True
     raw: str | None = None
     value: str | None = None
