@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from sync.delivery import lists
+
 FORMAT = "syncline/1"
 
 
@@ -37,26 +39,12 @@ def write_csv(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str,
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([column.key for column in columns])
-    writer.writerows([[defuse(row.get(column.key)) for column in columns] for row in rows])
+    writer.writerows([[lists.defuse(row.get(column.key)) for column in columns] for row in rows])
     if str(path) == "-":
         click.echo(text.getvalue(), nl=False)
     else:
         path.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
         click.echo(f"{len(rows)} rows written to {path}", err=True)
-
-
-def defuse(value: Any) -> Any:
-    """Keep a spreadsheet from reading a text as a formula: such a text gets an apostrophe in front.
-
-    A text that is a number (``-5``) is left alone.
-    """
-    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@", "|", "\t", "\r")):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
 
 
 def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> None:
@@ -68,7 +56,9 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
         click.echo(f"{title}: none.")
         return
     console = console_out()
-    shown = Table(title=title, title_justify="left", caption=caption or None, caption_justify="left", box=box.SIMPLE_HEAD)
+    shown = Table(
+        title=title, title_justify="left", caption=caption or None, caption_justify="left", box=box.SIMPLE_HEAD
+    )
     for column in columns:
         justify = "right" if column.right else "left"
         shown.add_column(column.title, justify=justify, style=column.style, overflow="fold")
@@ -94,9 +84,9 @@ def console_out() -> Any:
 
 def listing_options(function: Any) -> Any:
     """Add ``--json`` and ``--csv FILE`` to a listing command."""
-    function = click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write a CSV file; - for stdout.")(
-        function
-    )
+    function = click.option(
+        "--csv", "csv_path", type=click.Path(path_type=Path), help="Write a CSV file; - for stdout."
+    )(function)
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
 
 

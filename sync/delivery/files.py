@@ -36,7 +36,14 @@ WIDTHS = {
 
 
 def write(
-    folder: Path, site: str, rows: Sequence[ListRow], *, formats: Sequence[str], language: str, title: str, now: datetime
+    folder: Path,
+    site: str,
+    rows: Sequence[ListRow],
+    *,
+    formats: Sequence[str],
+    language: str,
+    title: str,
+    now: datetime,
 ) -> tuple[Path, ...]:
     """Write a site's list in each format, whole or not at all, readable by its owner only.
 
@@ -65,18 +72,7 @@ def write_csv(path: Path, rows: Sequence[ListRow], *, language: str) -> None:
         writer = csv.writer(file)
         writer.writerow([headings[name] for name in names])
         for row in rows:
-            writer.writerow([defuse(getattr(row, name)) for name in names])
-
-
-def defuse(value: object) -> object:
-    """Put an apostrophe before a text that a spreadsheet would take for a formula; a number is left alone."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@", "|", "\t", "\r")):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
+            writer.writerow([lists.defuse(getattr(row, name)) for name in names])
 
 
 def write_workbook(path: Path, rows: Sequence[ListRow], *, language: str, title: str, now: datetime) -> None:
@@ -91,7 +87,9 @@ def write_workbook(path: Path, rows: Sequence[ListRow], *, language: str, title:
         plain = book.add_format({"valign": "top", "text_wrap": True})
         hard = book.add_format({"valign": "top", "bold": True, "font_color": "#9C0006"})
         link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
-        to_fill = book.add_format({"valign": "top", "text_wrap": True, "locked": False, "bg_color": "#FFF9E5", "border": 4})
+        to_fill = book.add_format(
+            {"valign": "top", "text_wrap": True, "locked": False, "bg_color": "#FFF9E5", "border": 4}
+        )
         for place, name in enumerate(names):
             sheet.set_column(place, place, WIDTHS[name])
             sheet.write_string(0, place, headings[name], head)

@@ -192,3 +192,14 @@ def columns(rows: Sequence[ListRow]) -> tuple[str, ...]:
     """Name the columns of a list: the instance only where something repeats."""
     names = tuple(HEADINGS["en"])
     return names if any(row.instance > 1 for row in rows) else tuple(name for name in names if name != "instance")
+
+
+def defuse(value: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula; a number is left alone."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@", "|", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

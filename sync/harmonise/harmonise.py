@@ -53,9 +53,7 @@ def _frame(snapshot: Snapshot, form: Form, mapping: SiteMapping) -> FormFrame:
     boxes = [column for column, each in present.items() if each.kind is Kind.CHECKBOX]
     # a 0 on a form that nobody has opened is REDCap's, not the site's
     untouched = lifted["_status"].is_null()
-    typed = typed.with_columns(
-        pl.when(~(untouched & (pl.col(box) == 0))).then(pl.col(box)).alias(box) for box in boxes
-    )
+    typed = typed.with_columns(pl.when(~(untouched & (pl.col(box) == 0))).then(pl.col(box)).alias(box) for box in boxes)
     head = lifted.select(*KEY_COLUMNS, *frames.META_COLUMNS)
     gaps = [pl.lit(None, frames.POLARS_TYPES[fields[c].kind]).alias(c) for c in fields if c not in present]
     rows = head.hstack(typed).with_columns(gaps).select(*KEY_COLUMNS, *frames.META_COLUMNS, *fields)
@@ -120,7 +118,8 @@ def _mismatches(structure: ProjectStructure, study: Study, mapping: SiteMapping)
         fields = {each.name: each for each in form.fields}
         for part in placement.slices(form, mapping):
             if part.instrument not in instruments:
-                yield f"forms.{form.name}: the project has no instrument '{part.instrument}'{_nearest(part.instrument, instruments)}"
+                near = _nearest(part.instrument, instruments)
+                yield f"forms.{form.name}: the project has no instrument '{part.instrument}'{near}"
             for name, source in part.sources.items():
                 for site in placement.text_columns(fields[name], source).values():
                     if site not in exported:
@@ -129,5 +128,5 @@ def _mismatches(structure: ProjectStructure, study: Study, mapping: SiteMapping)
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -13,16 +13,15 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as default
 from difflib import get_close_matches
 from enum import StrEnum, unique
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import pydantic
 
 from schemas import study as study_types
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
+from schemas import units
 
 
 class MappingError(ValueError):
@@ -52,12 +51,12 @@ class Source:
     #: the site's field; with ``product`` the first factor
     field: str
     #: site code or word -> study code
-    codes: Mapping[str, str] = NOTHING
+    codes: Mapping[str, str] = default(default_factory=dict)
     #: the unit in which the site reports, UCUM; None: the study's own
     unit: str | None = None
     #: the site's field that holds the unit, and what its codes mean in UCUM
     unit_field: str | None = None
-    units: Mapping[str, str] = NOTHING
+    units: Mapping[str, str] = default(default_factory=dict)
     #: further words for a missing value in this field
     missing: tuple[str, ...] = ()
     #: ways of writing dates, instead of the mapping's
@@ -336,9 +335,7 @@ def _check_form(form: study_types.Form, mapped: FormMapping, content: _File) -> 
 
 
 def _converts(each: study_types.Field, unit: str) -> bool:
-    from schemas import units
-
-    return each.unit is not None and units.factor(each, unit) is not None
+    return each.unit is not None and units.conversion(each, unit) is not None
 
 
 def _check_pattern(place: str, pattern: str) -> Iterator[str]:
@@ -352,7 +349,7 @@ def _check_pattern(place: str, pattern: str) -> Iterator[str]:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

@@ -48,9 +48,7 @@ def slices(form: Form, mapping: SiteMapping) -> Iterator[Slice]:
 def lift(snapshot: Snapshot, form: Form, mapping: SiteMapping) -> pl.DataFrame:
     """Lift all rows of one form out of a pull: key and meta columns, then the site's text, nulls for blanks."""
     parts = [_lift_slice(snapshot, form, mapping, each) for each in slices(form, mapping)]
-    return (
-        pl.concat(parts, how="diagonal").sort(KEY_COLUMNS, maintain_order=True) if parts else _nothing(form)
-    )
+    return pl.concat(parts, how="diagonal").sort(KEY_COLUMNS, maintain_order=True) if parts else _nothing(form)
 
 
 def text_columns(each: Field, source: Source) -> dict[str, str]:
@@ -58,9 +56,7 @@ def text_columns(each: Field, source: Source) -> dict[str, str]:
     if each.kind is Kind.CHECKBOX:
         site_code = {study: site for site, study in source.codes.items()}
         return {
-            column_of(each.name, choice.code): column_of(
-                source.field, site_code.get(choice.code, choice.code)
-            )
+            column_of(each.name, choice.code): column_of(source.field, site_code.get(choice.code, choice.code))
             for choice in each.choices
         }
     columns = {each.name: source.field}
@@ -93,8 +89,7 @@ def _lift_slice(snapshot: Snapshot, form: Form, mapping: SiteMapping, part: Slic
     status = f"{part.instrument}_complete"
     columns = set(rows.columns)
     text = [
-        (pl.col(site) if site in columns else pl.lit(None, pl.String)).alias(column)
-        for column, site in wanted.items()
+        (pl.col(site) if site in columns else pl.lit(None, pl.String)).alias(column) for column, site in wanted.items()
     ]
     lifted = rows.select(
         pl.lit(snapshot.site).alias("site"),
@@ -102,9 +97,7 @@ def _lift_slice(snapshot: Snapshot, form: Form, mapping: SiteMapping, part: Slic
         _visit(structure, mapping, part).alias("event"),
         pl.lit(form.name).alias("instrument"),
         _instance(part).alias("instance"),
-        (pl.col(status).cast(pl.Int64, strict=False) if status in columns else pl.lit(None, pl.Int64)).alias(
-            "_status"
-        ),
+        (pl.col(status).cast(pl.Int64, strict=False) if status in columns else pl.lit(None, pl.Int64)).alias("_status"),
         pl.col(EVENT).alias("_site_event"),
         pl.lit(part.instrument).alias("_site_instrument"),
         pl.col(INSTANCE).cast(pl.Int64, strict=False).alias("_site_instance"),
@@ -119,9 +112,7 @@ def _stands_here(structure: ProjectStructure, mapping: SiteMapping, part: Slice)
     if not structure.is_longitudinal:
         return here
     designated = [event for event, instrument in structure.event_forms if instrument == part.instrument]
-    mapped = [
-        event for event in designated if mapping.layout is Layout.CLASSIC or event in mapping.visits.values()
-    ]
+    mapped = [event for event in designated if mapping.layout is Layout.CLASSIC or event in mapping.visits.values()]
     return here & pl.col(EVENT).is_in(mapped)
 
 
@@ -146,9 +137,7 @@ def _with_products(lifted: pl.DataFrame, part: Slice) -> pl.DataFrame:
     for name, source in part.sources.items():
         if source.product:
             factors = [pl.col(f"{name}{FACTOR_SUFFIX}{place}") for place in range(len(source.product))]
-            shown.append(
-                pl.concat_str(factors, separator=" × ", ignore_nulls=True).replace("", None).alias(name)
-            )
+            shown.append(pl.concat_str(factors, separator=" × ", ignore_nulls=True).replace("", None).alias(name))
     return lifted.with_columns(shown)
 
 
@@ -159,8 +148,7 @@ def _holds_data(fields: dict[str, Field], wanted: dict[str, str], part: Slice) -
     """
     ticked = {column for each in fields.values() if each.kind is Kind.CHECKBOX for column in each.columns}
     signs = [
-        (pl.col(name) == "1").fill_null(False) if name in ticked else pl.col(name).is_not_null()
-        for name in wanted
+        (pl.col(name) == "1").fill_null(False) if name in ticked else pl.col(name).is_not_null() for name in wanted
     ]
     if part.status_counts:
         signs.append(pl.col("_status").is_not_null())

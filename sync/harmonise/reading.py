@@ -7,6 +7,7 @@ missing. All columns of a form are then read in one select, so the cost follows 
 A cell that cannot be read becomes null and is named in the problems; it never changes how its neighbours are read.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,15 +45,11 @@ def clean(text: pl.Expr) -> pl.Expr:
     return pl.when(folded != "").then(folded)
 
 
-def read(
-    column: str, each: Field, source: Source, mapping: SiteMapping, missing_codes: Mapping[str, str]
-) -> Reading:
+def read(column: str, each: Field, source: Source, mapping: SiteMapping, missing_codes: Mapping[str, str]) -> Reading:
     """Plan how one column of a field is read at one site."""
     text = clean(pl.col(column))
     words = [*mapping.missing, *source.missing, *missing_codes]
-    declared = (
-        pl.when(text.is_in([_fold(word) for word in words])).then(text) if words else pl.lit(None, pl.String)
-    )
+    declared = pl.when(text.is_in([_fold(word) for word in words])).then(text) if words else pl.lit(None, pl.String)
     given = pl.when(declared.is_null()).then(text)
     if each.kind is Kind.CHECKBOX:
         typed = given.cast(pl.Int64, strict=False)
@@ -71,9 +68,7 @@ def read(
         typed, unknown = _converted(typed, column, each, source)
         if unknown is not None:
             bad["UN01"] = unknown
-    return Reading(
-        column=column, typed=typed.cast(frames.POLARS_TYPES[each.kind]), bad=bad, declared=declared
-    )
+    return Reading(column=column, typed=typed.cast(frames.POLARS_TYPES[each.kind]), bad=bad, declared=declared)
 
 
 def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -84,21 +79,15 @@ def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame,
     """
     typed = raw.select(each.typed.alias(each.column) for each in readings)
     bad = raw.select(
-        expression.alias(f"{check}{each.column}")
-        for each in readings
-        for check, expression in each.bad.items()
+        expression.alias(f"{check}{each.column}") for each in readings for check, expression in each.bad.items()
     )
     said = raw.select(each.declared.alias(each.column) for each in readings)
     problems = [
-        pl.DataFrame({"row": bad[name].arg_true()}).with_columns(
-            column=pl.lit(name[4:]), check=pl.lit(name[:4])
-        )
+        pl.DataFrame({"row": bad[name].arg_true()}).with_columns(column=pl.lit(name[4:]), check=pl.lit(name[:4]))
         for name in _columns_with(bad.select(pl.all().any()))
     ]
     declared = [
-        said.with_row_index("row")
-        .filter(pl.col(name).is_not_null())
-        .select("row", column=pl.lit(name), word=name)
+        said.with_row_index("row").filter(pl.col(name).is_not_null()).select("row", column=pl.lit(name), word=name)
         for name in _columns_with(said.select(pl.all().is_not_null().any()))
     ]
     return (
@@ -127,8 +116,6 @@ def _columns_with(flags: pl.DataFrame) -> list[str]:
 
 
 def _fold(word: str) -> str:
-    import unicodedata
-
     return unicodedata.normalize("NFKC", word).strip()
 
 
@@ -215,7 +202,7 @@ def _converted(typed: pl.Expr, column: str, each: Field, source: Source) -> tupl
 
 
 def _times(typed: pl.Expr, each: Field, unit: str) -> pl.Expr:
-    conversion = units.factor(each, unit)
+    conversion = units.conversion(each, unit)
     if conversion is None:  # mapping.parse has refused such a unit already
         raise LookupError(f"no conversion from {unit} to {each.unit} for {each.form}.{each.name}")
     return typed * conversion.factor + conversion.offset if conversion.offset else typed * conversion.factor

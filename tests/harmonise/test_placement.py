@@ -130,7 +130,7 @@ def test_rows_of_an_event_that_no_visit_names_are_counted_aloud():
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
-        ('[visits]\nv9 = "e"\n', "visits.v9: the study has no such visit; did you mean 'v1'?"),
+        ('[visits]\nv1 = "a"\nv9 = "e"\n', "visits.v9: the study has no such visit; did you mean 'v1'?"),
         ('[forms.ff]\ninstrument = "x"\n', "forms.ff: the study has no such form"),
         ('[forms.f.fields]\nxx = "x"\n', "forms.f.fields.xx: the study form has no such field; did you mean 'x'?"),
         ('[forms.f.fields]\nx = { field = "x", unit = "mg" }\n', "unit 'mg' cannot be turned into anything"),

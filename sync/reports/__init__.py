@@ -1,0 +1,1 @@
+"""Turn results into text and documents; nothing here prints or decides."""
