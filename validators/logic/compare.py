@@ -51,7 +51,7 @@ def _equality(left: Piece, right: Piece, span: tree.Span, *, as_of: datetime) ->
         same = _equal_values(left, right, span, as_of=as_of)
     except Refusal:
         # `[age] = 'UNK'` compares no number with a text where 'UNK' can be a missing-data code.
-        if code is None:
+        if code is None or (left.literal is None and right.literal is None):
             raise
         return pieces.certain_or_null(code, (left, right), span, uncertain=False)
     if code is None:

@@ -1,0 +1,1 @@
+"""Tests of the logic language: reading it, evaluating it, explaining it."""
