@@ -1,8 +1,9 @@
 """Name the checks that every field has of itself, without any study saying so."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
-from schemas.study import CheckSpec, Severity
+from schemas.study import CheckSpec, Choice, Field, Interval, Kind, Severity
 
 # English, Chinese: title, then message. {low} and {high} are texts of the limits, {codes} the list of codes.
 _TEXTS: Mapping[str, tuple[str, str, str, str]] = {
@@ -81,6 +82,52 @@ def builtin_checks() -> tuple[CheckSpec, ...]:
     {low}, {high} and {codes}.
     """
     return tuple(_spec(each) for each in _KIND)
+
+
+def builtin_words(field: Field, check: str, *, language: str) -> Mapping[str, str]:
+    """Give what a message of a built-in check says about the field: label, unit, low, high, codes.
+
+    The limits are the hard ones for RG01 and the soft ones for RG02; an open end is "−∞" or "∞".
+    A language that the field's label does not have falls back to the first that it has.
+    """
+    limits = (field.soft if check == "RG02" else field.hard) or Interval()
+    separator = "、" if language == "zh" else ", "
+    return {
+        "label": _in_language(field.label, language),
+        "unit": field.unit or "",
+        "low": "−∞" if limits.low is None else plain_number(limits.low),
+        "high": "∞" if limits.high is None else plain_number(limits.high),
+        "codes": separator.join(_option(choice, language) for choice in options(field)),
+    }
+
+
+def options(field: Field) -> tuple[Choice, ...]:
+    """List what may stand in a coded field; yes/no and checkbox cells have the two that they always have."""
+    if field.kind is Kind.YESNO:
+        return field.choices or (
+            Choice(code="1", label={"en": "Yes", "zh": "是"}),
+            Choice(code="0", label={"en": "No", "zh": "否"}),
+        )
+    if field.kind is Kind.CHECKBOX:
+        return (
+            Choice(code="1", label={"en": "ticked", "zh": "勾选"}),
+            Choice(code="0", label={"en": "not ticked", "zh": "未勾选"}),
+        )
+    return field.choices
+
+
+def plain_number(value: float) -> str:
+    """Write a number shortest, never with an exponent: 10, 0.005, 409600."""
+    return format(Decimal(repr(value)).normalize(), "f")
+
+
+def _in_language(texts: Mapping[str, str], language: str) -> str:
+    return texts.get(language) or next(iter(texts.values()), "")
+
+
+def _option(choice: Choice, language: str) -> str:
+    label = _in_language(choice.label, language)
+    return choice.code if label in ("", choice.code) else f"{choice.code} = {label}"
 
 
 def _spec(check: str) -> CheckSpec:
