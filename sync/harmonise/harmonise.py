@@ -40,6 +40,19 @@ def mismatches(structure: ProjectStructure, study: Study, mapping: SiteMapping) 
     return tuple(_mismatches(structure, study, mapping))
 
 
+def site_fields(study: Study, mapping: SiteMapping) -> frozenset[str]:
+    """Name every export column of the site's project that the mapping reads."""
+    return frozenset(
+        site
+        for form in study.forms
+        if form.name in mapping.forms
+        for part in placement.slices(form, mapping)
+        for each in form.fields
+        if each.name in part.sources
+        for site in placement.text_columns(each, part.sources[each.name]).values()
+    )
+
+
 def _frame(snapshot: Snapshot, form: Form, mapping: SiteMapping) -> FormFrame:
     mapped = mapping.forms[form.name]
     lifted = placement.lift(snapshot, form, mapping)
