@@ -112,7 +112,7 @@ class TransportConfig(_Section):
     #: bytes of one reply, unpacked
     max_bytes: int = Field(default=256 * 1024**2, ge=1024)
     #: per host, shared by its projects; REDCap bans the address of who asks too often
-    requests_per_minute: int = Field(default=120, ge=1)
+    requests_per_minute: int = Field(default=300, ge=1)
 
     @pydantic.field_validator("proxy")
     @classmethod

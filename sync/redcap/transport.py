@@ -1,0 +1,189 @@
+"""Carry one request to a server and one complete reply back.
+
+Time-outs of requests and urllib3 hold for a single wait, so a server that trickles keeps them content for hours;
+here one deadline spans attempts, pauses and the reading of the body, whose size is bounded too. Attempts are
+repeated only where the caller says that asking twice does no harm.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+import structlog
+import urllib3
+from urllib3.util.retry import Retry
+
+from sync.config import TransportConfig
+from sync.errors import SourceUnavailable
+from sync.ports.clock import Clock
+from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
+
+_CHUNK = 256 * 1024
+
+log = structlog.get_logger()
+
+
+class Paces:
+    """Keep requests to one host under a limit, over all projects and threads that ask it."""
+
+    def __init__(self) -> None:
+        """Begin with no host asked yet."""
+        self._lock = threading.Lock()
+        self._sent: dict[str, deque[float]] = {}
+
+    def wait(self, host: str, *, per_minute: int, clock: Clock) -> None:
+        """Return when one more request to ``host`` keeps to ``per_minute`` in any 60 seconds."""
+        while pause := self._claim(host, per_minute, clock.monotonic()):
+            clock.sleep(pause)
+
+    def _claim(self, host: str, per_minute: int, now: float) -> float:
+        """Take a place and give 0, or give the seconds until one may be free."""
+        with self._lock:
+            sent = self._sent.setdefault(host, deque())
+            while sent and now - sent[0] >= 60:
+                sent.popleft()
+            if len(sent) >= per_minute:
+                return max(60 - (now - sent[0]), 0.001)
+            sent.append(now)
+            return 0.0
+
+
+class Transport:
+    """Post forms to one server."""
+
+    def __init__(self, config: TransportConfig, clock: Clock, paces: Paces) -> None:
+        """Prepare a session of its own: no cookies, no .netrc, no proxy but the configured one."""
+        self._config = config
+        self._clock = clock
+        self._paces = paces
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers["User-Agent"] = "syncline"
+        self._session.verify = str(config.ca_bundle) if config.ca_bundle else True
+        if config.proxy:
+            self._session.proxies = {"http": config.proxy, "https": config.proxy}
+
+    def post(self, url: str, form: Mapping[str, str], *, retries: int) -> Reply:
+        """Send a form and read the whole reply, whatever its status.
+
+        ``retries`` further attempts follow a failure of the connection or one of RETRIED_STATUSES, with growing
+        pauses; 0 for whatever must not happen twice. Raises SourceUnavailable where no reply came, ReplyFailed
+        where it came too slowly, too large or cut.
+        """
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        ends = self._clock.monotonic() + self._config.deadline
+        plan = Retry(total=retries, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60, allowed_methods=None)
+        while True:
+            self._paces.wait(host, per_minute=self._config.requests_per_minute, clock=self._clock)
+            reply, failure = self._attempt(url, form, host, ends)
+            if reply is not None and (reply.status not in RETRIED_STATUSES or is_out_of_memory(reply)):
+                return reply
+            if plan.total:
+                # the exception is made up: an original one can hold the address with its parameters
+                plan = plan.increment("POST", "/", error=urllib3.exceptions.ProtocolError())
+                pause = _pause(plan, reply)
+                if self._clock.monotonic() + pause < ends:
+                    reason = f"status {reply.status}" if reply else type(failure).__name__
+                    log.info("site.request.retried", host=host, reason=reason, pause=round(pause, 2))
+                    self._clock.sleep(pause)
+                    continue
+            if reply is not None:
+                return reply
+            raise failure or AssertionError("neither reply nor failure")
+
+    def _attempt(
+        self, url: str, form: Mapping[str, str], host: str, ends: float
+    ) -> tuple[Reply | None, SourceUnavailable | None]:
+        """Try once; the reply, or the failure in plain words (raised by none: the original would hold the form)."""
+        left = max(ends - self._clock.monotonic(), 0.001)
+        try:
+            with self._session.post(
+                url,
+                data=dict(form),
+                timeout=(min(self._config.connect_timeout, left), min(self._config.read_timeout, left)),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = self._read(response, host, ends)
+                headers = response.headers
+                return Reply(
+                    host=host,
+                    status=response.status_code,
+                    content_type=headers.get("Content-Type", "").lower(),
+                    body=body,
+                    location=headers.get("Location", ""),
+                    retry_after=headers.get("Retry-After", ""),
+                ), None
+        except SourceUnavailable as failure:
+            return None, failure
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            return None, _in_plain_words(error, host, self._config)
+
+    def _read(self, response: requests.Response, host: str, ends: float) -> bytes:
+        """Read the body within the deadline and the size limit; a wait for bytes lasts read_timeout at most."""
+        limit = self._config.max_bytes
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if self._clock.monotonic() > ends:
+                raise _too_slow(host, self._config)
+            part = response.raw.read1(_CHUNK, decode_content=True)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise ReplyFailed(
+                    f"{host} sent more than {limit} bytes in one reply; lower transport.batch_records, or raise"
+                    " transport.max_bytes"
+                )
+
+
+def _pause(plan: Retry, reply: Reply | None) -> float:
+    """Give the seconds before the next attempt: what the server asked for, else growing ones."""
+    if reply is not None and reply.retry_after.isdigit():
+        return float(reply.retry_after) + random.random()  # noqa: S311  spreads sites, guards nothing
+    return plan.get_backoff_time() or random.uniform(0.1, 0.5)  # noqa: S311  likewise
+
+
+def _too_slow(host: str, config: TransportConfig) -> ReplyFailed:
+    return ReplyFailed(
+        f"{host} did not finish answering within {config.deadline:g} seconds (transport.deadline); try again later,"
+        " or lower transport.batch_records"
+    )
+
+
+def _in_plain_words(error: Exception, host: str, config: TransportConfig) -> SourceUnavailable:  # noqa: PLR0911  one return a kind
+    """Word a failure of the connection without its own text, which can hold addresses and headers."""
+    chain = f"{error!r} {error.__context__!r}"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return SourceUnavailable("the proxy does not let the request through; check transport.proxy")
+    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
+        return SourceUnavailable(
+            f"the certificate of {host} cannot be verified; give the hospital's authority as transport.ca_bundle,"
+            " or ask the site's REDCap administrator"
+        )
+    if "NameResolution" in chain or "getaddrinfo" in chain:
+        return SourceUnavailable(
+            f"there is no host {host}; correct the site's url in the configuration, or check the network"
+        )
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return SourceUnavailable(
+            f"{host} did not take the connection within {config.connect_timeout:g} seconds; check the network and"
+            " the firewall, try again later"
+        )
+    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
+        return ReplyFailed(
+            f"{host} sent nothing for {config.read_timeout:g} seconds (transport.read_timeout); try again later, or"
+            " lower transport.batch_records"
+        )
+    if "refused" in chain:
+        return SourceUnavailable(f"{host} refuses connections; check the site's url and the firewall, try again later")
+    if isinstance(error, FileNotFoundError | requests.exceptions.InvalidURL) or "CA certificate" in chain:
+        return SourceUnavailable("transport.ca_bundle or the site's url is not usable; correct the configuration")
+    return ReplyFailed(f"the connection to {host} broke before the reply was complete; try again later")
