@@ -1,0 +1,197 @@
+"""Judge one site's rows by a study: checks in, findings out, and an account of what could not be checked.
+
+One pass: problems found while reading and the fields' own checks (``cells``), branching (``branching``), checks
+written as logic (``rules``) and library checks (``library``), each over whole columns; then findings are written
+for the rows that fail (``reporting``) and held back where a graver one explains them (``holds``). A check that
+breaks is itself a result; the others go on.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from schemas.builtin import builtin_checks
+from schemas.frames import FormFrame
+from schemas.study import CheckSpec, Study
+from validators import branching, holds, rules, verdict
+from validators.cells import Cells, Tally
+from validators.conditions import SiteConditions
+from validators.dataset import Dataset
+from validators.findings import Coverage, Finding, Judgement, NotEvaluated
+from validators.library import catalogue, registry
+from validators.reporting import Reporter
+from validators.sheet import Sheet
+from validators.verdict import Verdict
+
+PATTERN_CHECK = "identity.pattern"
+"""The library check that takes a field's pattern over from the built-in PT01."""
+
+
+def judge(study: Study, frames: Sequence[FormFrame], *, site: str, prefix: str, as_of: datetime) -> Judgement:
+    """Judge the rows of one site.
+
+    ``frames`` are the site's forms as harmonised; a form of the study without a frame counts as not delivered.
+    ``prefix`` is the site's subject prefix; ``as_of`` is aware, in the study's time zone, and stands for now. The
+    result does not depend on the order of frames or rows. Raises nothing for bad data or bad checks: both are
+    results.
+    """
+    return _Engine(Dataset(study, frames, site=site, prefix=prefix, as_of=as_of)).judged()
+
+
+class _Engine:
+    """Carry one judgement through its stages."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+        self.builtins = {spec.id: spec for spec in builtin_checks()}
+        self.specs = {spec.id: spec for spec in data.study.checks} | self.builtins
+        self.sheets = {name: Sheet(data, name) for name in data.frames}
+        self.cells: dict[str, Cells] = {}
+        self.verdicts: dict[str, tuple[Verdict, ...]] = {}
+        self.errors: list[NotEvaluated] = []
+
+    def judged(self) -> Judgement:
+        """Run all stages."""
+        claimed = frozenset(
+            target
+            for spec in self.data.study.checks
+            if spec.library == PATTERN_CHECK
+            for target in spec.targets
+        )
+        for name, frame in self.data.frames.items():
+            hidden = branching.judge(self.sheets[name], frame.form.fields)
+            self.cells[name] = Cells(self.data, name, hidden, claimed=claimed)
+        self._logic()
+        self._library()
+        findings = holds.hold(self._findings(), self.specs)
+        return Judgement(
+            site=self.data.site,
+            findings=tuple(sorted(findings, key=self._place)),
+            not_evaluated=tuple(self._not_evaluated()),
+            coverage=tuple(self._coverage()),
+            conditions=SiteConditions(self.data, cells=self.cells, verdicts=self.verdicts),
+        )
+
+    def _logic(self) -> None:
+        by_form: dict[str, list[CheckSpec]] = {}
+        for spec in self.data.study.checks:
+            if spec.logic is not None and spec.form in self.sheets:
+                by_form.setdefault(spec.form, []).append(spec)
+            elif spec.logic is not None:
+                self._error(spec, "the study has no form of that name")
+        for form, specs in by_form.items():
+            try:
+                self.verdicts |= rules.judge(self.sheets[form], specs)
+            except (Exception, pl.exceptions.PanicException):
+                for spec in specs:
+                    self._contained(spec, lambda spec=spec: rules.judge(self.sheets[spec.form], [spec])[spec.id])
+
+    def _library(self) -> None:
+        for spec in self.data.study.checks:
+            if spec.library is not None:
+                self._contained(spec, lambda spec=spec: self._from_library(spec))
+
+    def _from_library(self, spec: CheckSpec) -> tuple[Verdict, ...]:
+        known = catalogue.CHECKS.get(spec.library or "")
+        if known is None:
+            self._error(spec, "the library has no check of that name")
+            return ()
+        given = {name: value for name, value in spec.params.items() if name != "explains"}
+        try:
+            params = known.filled(given)
+        except KeyError as error:
+            self._error(spec, f"the parameter {error.args[0]} is missing or not known")
+            return ()
+        population = None
+        if spec.when is not None and spec.form in self.sheets:
+            sheet = self.sheets[spec.form]
+            (population,) = sheet.run([sheet.rule(spec.when)])
+        found = known.run(self.data, spec, params)
+        return tuple(rules.restrict(self.data, spec, one, population) for one in found)
+
+    def _contained(self, spec: CheckSpec, run: registry.Thunk) -> None:
+        """Run one check; what it raises becomes a result without any value in it."""
+        try:
+            self.verdicts[spec.id] = run()
+        except (Exception, pl.exceptions.PanicException) as error:
+            self.verdicts[spec.id] = ()
+            self._error(spec, f"check errored: {type(error).__name__}")
+
+    def _error(self, spec: CheckSpec, reason: str) -> None:
+        count = self.data.height(spec.form) if spec.form in self.data.frames else self.data.records.len()
+        scope = spec.form or "study"
+        self.errors.append(NotEvaluated(check=spec.id, scope=scope, reason=reason, count=count))
+
+    def _findings(self) -> Iterable[Finding]:
+        reporter = Reporter(self.data)
+        for each in self.cells.values():
+            for hit in each.hits():
+                yield from reporter.of_cells(self.builtins[hit.check], each, [hit])
+        for check, several in self.verdicts.items():
+            seen: set[tuple[object, str]] = set()
+            for one in several:
+                for finding in reporter.of_verdict(self.specs[check], one):
+                    if (finding.row, finding.field) not in seen:
+                        seen.add((finding.row, finding.field))
+                        yield finding
+
+    def _place(self, finding: Finding) -> tuple[object, ...]:
+        row, order = finding.row, self.data.order
+        event = order.get(row.event, len(order))
+        return (row.record, event, row.event, row.instrument, row.instance, finding.field, finding.check)
+
+    def _tallies(self) -> Iterable[tuple[str, str, Tally]]:
+        """Give check, scope and count for everything that was judged."""
+        for form, each in self.cells.items():
+            for (check, column), tally in each.tallies.items():
+                yield check, f"{form}.{column}", tally
+        for check, several in self.verdicts.items():
+            for one in several:
+                yield check, f"{one.form}.{one.target}", _tally(one, subjects=self.data.records.len())
+        for error in self.errors:
+            yield error.check, error.scope, Tally(reasons={error.reason: error.count})
+
+    def _not_evaluated(self) -> Iterable[NotEvaluated]:
+        counts: dict[tuple[str, str, str], int] = {}
+        for check, scope, tally in self._tallies():
+            for reason, count in tally.reasons.items():
+                counts[check, scope, reason] = counts.get((check, scope, reason), 0) + count
+        for (check, scope, reason), count in sorted(counts.items()):
+            yield NotEvaluated(check=check, scope=scope, reason=reason, count=count)
+
+    def _coverage(self) -> Iterable[Coverage]:
+        sums: dict[str, Tally] = {check: Tally() for check in self.specs}
+        for check, _, tally in self._tallies():
+            total = sums[check]
+            total.evaluated += tally.evaluated
+            total.failing += tally.failing
+            for reason, count in tally.reasons.items():
+                total.miss(reason, count)
+        for check, total in sorted(sums.items()):
+            yield Coverage(
+                check=check,
+                evaluated=total.evaluated,
+                failing=total.failing,
+                not_evaluated=sum(total.reasons.values()),
+                reasons=dict(sorted(total.reasons.items())),
+            )
+
+
+def _tally(one: Verdict, *, subjects: int) -> Tally:
+    """Count the states of a verdict; a check that could not be run on a form without rows counts subjects."""
+    if one.refused and not one.states.len():
+        return Tally(reasons={one.reason: subjects} if subjects else {})
+    states = one.states
+    failing = int((states == verdict.FAILING).sum())
+    tally = Tally(evaluated=failing + int((states == verdict.PASSING).sum()), failing=failing)
+    unknown = states == verdict.NOT_EVALUATED
+    if not unknown.any():
+        return tally
+    if one.reasons is None:
+        tally.miss(one.reason, int(unknown.sum()))
+    else:
+        reasons = one.reasons.filter(unknown).fill_null(one.reason).value_counts()
+        for reason, count in reasons.iter_rows():
+            tally.miss(str(reason), int(count))
+    return tally

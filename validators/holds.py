@@ -1,0 +1,55 @@
+"""Hold a finding back where a graver one in the same place explains it.
+
+The site is then asked about the cause only; the held finding stays in the results and is asked when the cause is
+gone and it still fails. Two rules hold for every study:
+
+* a visit that is missing explains what is blank at that visit;
+* a value that is impossible or in the wrong unit explains soft findings that read it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from schemas.study import CheckSpec, Severity
+from validators.findings import Finding
+
+_EXPLAINING = frozenset({"range", "unit", "format"})
+
+
+def hold(findings: Iterable[Finding], specs: Mapping[str, CheckSpec]) -> tuple[Finding, ...]:
+    """Mark the findings that others explain; a check's parameter ``explains`` names more (ids, same subject)."""
+    found = tuple(findings)
+    cells: dict[tuple[str, str, str, int, str], str] = {}
+    visits: dict[tuple[str, str], str] = {}
+    subjects: dict[tuple[str, str], str] = {}
+    for each in found:
+        spec = specs[each.check]
+        row = each.row
+        if spec.category in _EXPLAINING and (each.severity is Severity.HARD or spec.category == "unit"):
+            cells.setdefault((row.record, row.event, row.instrument, row.instance, each.field), each.check)
+        if spec.category == "visit" and each.site_instance is None and each.raw is None and each.value is None:
+            visits.setdefault((row.record, row.event), each.check)
+        for other in spec.params.get("explains", ()):
+            subjects.setdefault((row.record, other), each.check)
+    return tuple(replace(each, held_by=_holder(each, specs, cells, visits, subjects)) for each in found)
+
+
+def _holder(
+    each: Finding,
+    specs: Mapping[str, CheckSpec],
+    cells: Mapping[tuple[str, str, str, int, str], str],
+    visits: Mapping[tuple[str, str], str],
+    subjects: Mapping[tuple[str, str], str],
+) -> str | None:
+    spec, row = specs[each.check], each.row
+    if (row.record, each.check) in subjects:
+        return subjects[row.record, each.check]
+    if spec.category == "missing":
+        return visits.get((row.record, row.event))
+    if each.severity is Severity.HARD or spec.category in _EXPLAINING:
+        return None
+    for read in each.evidence:
+        cause = cells.get((row.record, read.event, read.instrument, read.instance, read.field))
+        if cause is not None and cause != each.check:
+            return cause
+    return None
