@@ -27,9 +27,7 @@ class ServerClock:
         """Name the server's zone."""
         return self._zone.key
 
-    def set(
-        self, now: datetime | None = None, *, timezone: str | None = None, frozen: bool = True
-    ) -> None:
+    def set(self, now: datetime | None = None, *, timezone: str | None = None, frozen: bool = True) -> None:
         """Set the instant (a naive one is server-local) and the zone; `frozen` stops it there.
 
         Without `now` only the zone changes.

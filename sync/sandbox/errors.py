@@ -26,8 +26,7 @@ OUT_OF_MEMORY = (
 )
 NOT_CATEGORY = "The value is not a valid category for {field}"
 BAD_FORMAT = (
-    "The value you provided could not be validated because it does not follow the expected format. "
-    "Please try again."
+    "The value you provided could not be validated because it does not follow the expected format. Please try again."
 )
 BAD_DATE = "Invalid date format. Please use the format {form}."  # guess: date-error-text
 LOCKED = "This field is located on a form that is locked. You must first unlock this form for this record."

@@ -69,7 +69,9 @@ def plan(project: Project, access: Access, asked: Asked) -> Plan:
     structure = project.structure
     chosen = list(_chosen(structure, access, asked))
     everything = asked.fields is None and asked.forms is None
-    with_id = everything or structure.record_id in (asked.fields or ()) or structure.forms[0].name in (asked.forms or ())
+    with_id = (
+        everything or structure.record_id in (asked.fields or ()) or structure.forms[0].name in (asked.forms or ())
+    )
     columns: dict[str, Column] = {}
     for column in chosen:
         stamp = f"{column.form}_timestamp"
@@ -283,9 +285,7 @@ def _fill_lead(project: Project, made: Plan, record: Record, key: RowKey, cells:
             row[name] = cells.get(SURVEY_ID, "")
 
 
-def _combined(
-    made: Plan, row: dict[str, object], cells: Cells, allowed: Mapping[str, Column]
-) -> dict[str, object]:
+def _combined(made: Plan, row: dict[str, object], cells: Cells, allowed: Mapping[str, Column]) -> dict[str, object]:
     """Fold the columns of each checkbox into one, its checked options joined by commas."""
     out: dict[str, object] = {}
     for name, value in row.items():

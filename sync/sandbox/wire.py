@@ -181,7 +181,9 @@ def _element(key: str, value: object) -> str:
     return f"<{key}><![CDATA[{text}]]></{key}>"
 
 
-def table(rows: Sequence[Row], kind: str, *, header: Sequence[str], root: str = "records", delimiter: str = ",") -> Reply:
+def table(
+    rows: Sequence[Row], kind: str, *, header: Sequence[str], root: str = "records", delimiter: str = ","
+) -> Reply:
     """Answer with a table in the asked format; `header` serves CSV, also where there are no rows."""
     if kind == JSON:
         body = to_json(rows)

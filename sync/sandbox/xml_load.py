@@ -221,8 +221,7 @@ def _events(
             )
         )
         mapping[unique] = tuple(
-            ref.get(_r("FormName")) or ref.get("FormOID", "").removeprefix("Form.")
-            for ref in node.iter(_o("FormRef"))
+            ref.get(_r("FormName")) or ref.get("FormOID", "").removeprefix("Form.") for ref in node.iter(_o("FormRef"))
         )
     return tuple(events), mapping, tuple(Arm(number=n, name=name) for n, name in sorted(arms.items()))
 

@@ -1,0 +1,134 @@
+"""Answer record exports: parameters checked and turned into a plan, rows written in the asked format."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sync.sandbox import evaluate, export, scope, wire
+from sync.sandbox.call import Call
+from sync.sandbox.contents.structure import check_names
+from sync.sandbox.errors import NO_EXPORT_DAG, ApiError
+from sync.sandbox.export import Asked, Plan
+from sync.sandbox.records import Record, RowKey
+from sync.sandbox.wire import Reply
+from validators.logic.errors import LogicSyntaxError
+
+RowTest = Callable[[Record, RowKey], bool]
+_TIME_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+
+
+def export_records(call: Call) -> Reply:
+    """Answer `content=record`, flat or EAV."""
+    if not call.access.may("api_export"):
+        raise ApiError(403, "You do not have API Export privileges")  # guess: no-export-text
+    asked = read_asked(call)
+    kind = call.parameters.choice("type", ("flat", "eav"), "flat")
+    made = export.plan(call.project, call.access, asked)
+    call.note("Data export (API)", _log_details(call, made), kind="export")
+    if kind == "eav":
+        rows = _kept(call, list(export.eav_rows(call.project, call.access, made)))
+        return call.table(rows, export.eav_header(call.project.structure))
+    return flat_reply(call, made)
+
+
+def flat_reply(call: Call, made: Plan) -> Reply:
+    """Write flat rows; CSV may have label headers."""
+    rows = _kept(call, list(export.flat_rows(call.project, call.access, made)))
+    if call.format != wire.CSV:
+        return call.table(rows, made.header)
+    header = made.header
+    if call.parameters.get("rawOrLabelHeaders") == "label":
+        from sync.sandbox import labels  # noqa: PLC0415
+
+        write = labels.header_writer(made.structure)
+        header = [write(name) for name in header]
+    body = wire.to_csv(header, [list(row.values()) for row in rows], call.delimiter)
+    return Reply(body=body, content_type=wire.CONTENT_TYPES[wire.CSV])
+
+
+def _kept(call: Call, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    return rows[: len(rows) * 2 // 3] if call.lose_rows else rows
+
+
+def _log_details(call: Call, made: Plan) -> str:
+    return f"export_format = '{call.format.upper()}', rawOrLabel = '{'label' if made.asked.label else 'raw'}'"
+
+
+def read_asked(call: Call) -> Asked:
+    """Read and check the parameters of an export. Raises ApiError with REDCap's texts."""
+    parameters, structure = call.parameters, call.project.structure
+    fields, forms = parameters.items("fields"), parameters.items("forms")
+    check_names("fields", fields, set(structure.field_by_name) | set(structure.status_fields))
+    if forms and not parameters.is_array("forms") and any(form not in structure.form_by_name for form in forms):
+        forms = []  # an unknown form in the comma form was ignored, and all forms came back
+    check_names("forms", forms, set(structure.form_by_name))
+    events = parameters.items("events") if structure.longitudinal else []
+    check_names("events", events, set(structure.event_by_name))  # guess: bad-events-text
+    groups = parameters.flag("exportDataAccessGroups")
+    if groups and structure.dags and not call.access.may("data_access_groups") and not call.access.user.dag:
+        raise ApiError(400, NO_EXPORT_DAG)
+    unfiltered = not fields and not forms
+    records = parameters.items("records")
+    return Asked(
+        records=records if records else None,
+        fields=None if unfiltered else frozenset(fields),
+        forms=None if unfiltered else frozenset(forms),
+        events=frozenset(events) if events else None,
+        label=parameters.choice("rawOrLabel", ("raw", "label", "both"), "raw") == "label",
+        checkbox_labels=parameters.flag("exportCheckboxLabel"),
+        survey_fields=parameters.flag("exportSurveyFields"),
+        groups=groups,
+        blank_gray=parameters.flag("exportBlankForGrayFormStatus"),
+        combine_checkboxes=parameters.flag("combineCheckboxOptions"),
+        decimal=parameters.choice("decimalCharacter", ("", ",", "."), ""),
+        row_filter=_row_filter(call),
+        record_filter=_record_filter(call),
+    )
+
+
+def _row_filter(call: Call) -> RowTest | None:
+    return logic_filter(call, call.parameters.get("filterLogic"))
+
+
+def logic_filter(call: Call, logic: str) -> RowTest | None:
+    """Return a test of rows by logic, None where there is no logic. Raises ApiError for bad logic."""
+    if not logic.strip():
+        return None
+    try:
+        tree = evaluate.parse(logic)
+    except LogicSyntaxError:
+        raise ApiError(
+            400, "The filterLogic is not valid: it contains syntax errors"
+        ) from None  # guess: bad-logic-text
+
+    def wanted(record: Record, key: RowKey) -> bool:
+        try:
+            return evaluate.holds(tree, scope.row_scope(call.project, record, key, call.now))
+        except evaluate.EvaluationError as error:
+            raise ApiError(400, f"The filterLogic is not valid: {error}") from None  # guess: bad-logic-text
+
+    return wanted
+
+
+def _record_filter(call: Call) -> Callable[[Record], bool] | None:
+    begin, end = (_moment(call, name) for name in ("dateRangeBegin", "dateRangeEnd"))
+    if begin is None and end is None:
+        return None
+    first = (begin or datetime.min).replace(second=0, microsecond=0)
+    last = end or call.now
+
+    def wanted(record: Record) -> bool:
+        return any(first <= moment <= last for moment in record.changed_at)
+
+    return wanted
+
+
+def _moment(call: Call, name: str) -> datetime | None:
+    text = call.parameters.get(name).strip()
+    if not text:
+        return None
+    for form in _TIME_FORMS:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 -- server-local time without a zone is the contract
+        except ValueError:
+            continue
+    raise ApiError(400, f'The value of the parameter "{name}" is not valid')  # guess: bad-option

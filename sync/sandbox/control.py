@@ -1,0 +1,112 @@
+"""Answer `/__sandbox__/`: faults, clock, guesses and projects, as JSON."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfoNotFoundError
+
+from sync.sandbox import guesses, wire
+from sync.sandbox.faults import Fault, Mode
+from sync.sandbox.wire import Reply
+
+if TYPE_CHECKING:
+    from sync.sandbox.sandbox import Sandbox
+
+Body = Mapping[str, object]
+
+
+def answer(sandbox: "Sandbox", method: str, path: str, body: bytes, local: bool) -> Reply:
+    """Answer one request to the control pages; only this machine may ask."""
+    if not local:
+        return _json({"error": "loopback only"}, 403)
+    name = path.partition("?")[0].removeprefix("/__sandbox__/").strip("/")
+    handler = _HANDLERS.get((method, name))
+    if handler is None:
+        return _json({"error": "no such page"}, 404)
+    try:
+        given = json.loads(body) if body.strip() else {}
+        if not isinstance(given, dict):
+            raise ValueError("the body is not a JSON object")
+        return _json(handler(sandbox, given))
+    except (ValueError, TypeError, ZoneInfoNotFoundError) as error:
+        return _json({"error": str(error)}, 400)
+
+
+def _json(value: object, status: int = 200) -> Reply:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return Reply(body=body, content_type=wire.CONTENT_TYPES[wire.JSON], status=status)
+
+
+def _show(fault: Fault) -> dict[str, object]:
+    return {
+        "mode": fault.mode.value,
+        "project": fault.project or None,
+        "content": fault.content or None,
+        "times": fault.times,
+        "after": fault.after,
+        "seconds": fault.seconds,
+    }
+
+
+def _add_fault(sandbox: "Sandbox", given: Body) -> object:
+    times = given.get("times", 1)
+    fault = Fault(
+        mode=Mode(str(given.get("mode", ""))),
+        project=str(given.get("project") or ""),
+        content=str(given.get("content") or ""),
+        times=None if times is None else int(str(times)),
+        after=int(str(given.get("after", 0))),
+        seconds=float(str(given.get("seconds", 130))),
+    )
+    sandbox.faults.add(fault)
+    return _show(fault)
+
+
+def _faults(sandbox: "Sandbox", _given: Body) -> object:
+    return {"faults": [_show(fault) for fault in sandbox.faults.active()], "modes": [mode.value for mode in Mode]}
+
+
+def _clear(sandbox: "Sandbox", given: Body) -> object:
+    sandbox.faults.clear(str(given.get("project") or ""))
+    return _faults(sandbox, given)
+
+
+def _clock(sandbox: "Sandbox", _given: Body) -> object:
+    return {"now": sandbox.clock.local().isoformat(sep=" ", timespec="seconds"), "timezone": sandbox.clock.timezone}
+
+
+def _set_clock(sandbox: "Sandbox", given: Body) -> object:
+    now = given.get("now")
+    zone = given.get("timezone")
+    sandbox.clock.set(
+        datetime.fromisoformat(str(now)) if now else None,
+        timezone=str(zone) if zone else None,
+        frozen=given.get("frozen", True) is not False,
+    )
+    return _clock(sandbox, given)
+
+
+def _release_clock(sandbox: "Sandbox", given: Body) -> object:
+    sandbox.clock.release()
+    return _clock(sandbox, given)
+
+
+def _guesses(_sandbox: "Sandbox", _given: Body) -> object:
+    return {"guesses": guesses.rows()}
+
+
+def _projects(sandbox: "Sandbox", _given: Body) -> object:
+    return {"projects": sandbox.projects()}
+
+
+_HANDLERS: dict[tuple[str, str], Callable[["Sandbox", Body], object]] = {
+    ("POST", "faults"): _add_fault,
+    ("GET", "faults"): _faults,
+    ("DELETE", "faults"): _clear,
+    ("GET", "clock"): _clock,
+    ("POST", "clock"): _set_clock,
+    ("DELETE", "clock"): _release_clock,
+    ("GET", "guesses"): _guesses,
+    ("GET", "projects"): _projects,
+}

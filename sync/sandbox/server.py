@@ -1,0 +1,218 @@
+"""Listen on loopback: HTTP/1.1 with keep-alive, and the ways of breaking off that faults need."""
+
+import ipaddress
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from sync.sandbox import control, wire
+from sync.sandbox.errors import ApiError
+from sync.sandbox.faults import Fault, Mode
+from sync.sandbox.wire import HTML, Reply
+
+if TYPE_CHECKING:
+    from sync.sandbox.sandbox import Sandbox
+
+API = "/api/"
+CONTROL = "/__sandbox__/"
+MAX_BODY = 256 * 1024 * 1024
+_STILL = 60.0
+_HEADERS = {
+    "Expires": "0",
+    "cache-control": "no-store, no-cache, must-revalidate",
+    "Pragma": "no-cache",
+    "X-XSS-Protection": "1; mode=block",
+    "X-Content-Type-Options": "nosniff",
+    "Access-Control-Allow-Origin": "*",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Hold a reply and the fault that shapes its transport."""
+
+    reply: Reply
+    fault: Fault | None = None
+
+
+class Server:
+    """Run the listener in a thread of its own."""
+
+    def __init__(self, sandbox: "Sandbox", host: str, port: int) -> None:
+        """Bind to a loopback address. Raises ValueError for any other, OSError where the port is taken."""
+        address = "127.0.0.1" if host == "localhost" else host
+        if not ipaddress.ip_address(address).is_loopback:
+            raise ValueError("the sandbox listens on loopback only (127.0.0.1 or ::1)")
+        self._listener = _Listener((address, port), sandbox)
+        shown = f"[{address}]" if ":" in address else address
+        self.base = f"http://{shown}:{self._listener.server_address[1]}"
+        self.url = self.base + API
+        self._thread = Thread(target=self._listener.serve_forever, args=(0.05,), name="sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Accept connections."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop accepting and wait for the listener's end."""
+        self._listener.shutdown()
+        self._thread.join()
+        self._listener.server_close()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], sandbox: "Sandbox") -> None:
+        self.sandbox = sandbox
+        self.stopping = False
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, _Handler)
+
+    def shutdown(self) -> None:
+        self.stopping = True
+        super().shutdown()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Drop a broken connection without a word: the client went away."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "SynclineSandbox"
+    sys_version = ""
+    timeout = _STILL
+    disable_nagle_algorithm = True
+    server: _Listener
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if body is None:
+            return
+        path = self.path.partition("?")[0]
+        if path.startswith(CONTROL):
+            self._send(control.answer(self.server.sandbox, "POST", self.path, body, self._local()))
+        elif path in (API, API.rstrip("/"), API + "index.php"):
+            self._api(body)
+        else:
+            self._send(_not_found())
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.startswith(CONTROL):
+            self._send(control.answer(self.server.sandbox, "GET", self.path, b"", self._local()))
+        elif path.startswith(API) or path in ("/", "/api"):
+            self._send(Reply(body=_WELCOME, content_type=HTML))  # guess: get-page
+        else:
+            self._send(_not_found())
+
+    def do_DELETE(self) -> None:
+        body = self._body()
+        if body is not None:
+            self._send(control.answer(self.server.sandbox, "DELETE", self.path, body, self._local()))
+
+    def _local(self) -> bool:
+        """Tell whether a request comes from this machine under a loopback name (no page of another site)."""
+        host = self.headers.get("Host", "").strip().lower()
+        name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+        return name in ("127.0.0.1", "localhost", "::1") and ipaddress.ip_address(self.client_address[0]).is_loopback
+
+    def _api(self, body: bytes) -> None:
+        try:
+            parameters = wire.parse_body(self.headers.get("Content-Type", ""), body)
+        except ApiError as error:
+            self._send(wire.error_reply(error.status, error.text, wire.XML))
+            return
+        host, port = self.server.server_address[:2]
+        answer = self.server.sandbox.answer(parameters, f"http://{host}:{port}")
+        self._transport(answer)
+
+    def _transport(self, answer: Answer) -> None:
+        mode = answer.fault.mode if answer.fault else None
+        if mode is Mode.RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+        elif mode is Mode.TRUNCATED:
+            self._send(answer.reply, length=None)
+        elif mode is Mode.TRUNCATED_LENGTH:
+            self._send(answer.reply, length=len(answer.reply.body) + 4096)
+        else:
+            if mode is Mode.SLOW and answer.fault:
+                self._wait(answer.fault.seconds)
+            self._send(answer.reply)
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self.server.stopping and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+    def _body(self) -> bytes | None:
+        """Read the body; answer and return None where that cannot be done."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._chunks()
+        text = self.headers.get("Content-Length", "0")
+        if not text.isascii() or not text.isdigit():
+            return self._refuse(400, "bad Content-Length")
+        size = int(text)
+        if size > MAX_BODY:
+            return self._refuse(413, "the request is too large")
+        body = self.rfile.read(size)
+        return body if len(body) == size else self._refuse(400, "the request body ended early")
+
+    def _chunks(self) -> bytes | None:
+        parts: list[bytes] = []
+        total = 0
+        while True:
+            head = self.rfile.readline(100).partition(b";")[0].strip()
+            try:
+                size = int(head, 16)
+            except ValueError:
+                return self._refuse(400, "bad chunk")
+            total += size
+            if size < 0 or total > MAX_BODY:
+                return self._refuse(413, "the request is too large")
+            if size == 0:
+                while self.rfile.readline(1000).strip():
+                    pass
+                return b"".join(parts)
+            parts.append(self.rfile.read(size))
+            self.rfile.readline(10)
+
+    def _refuse(self, status: int, text: str) -> None:
+        self.close_connection = True
+        self._send(Reply(body=text.encode(), content_type="text/plain; charset=utf-8", status=status))
+
+    def _send(self, reply: Reply, *, length: int | None = -1) -> None:
+        """Write a reply in one piece; `length` None leaves Content-Length out and closes after the body."""
+        self.send_response(reply.status)
+        for name, value in {**_HEADERS, **reply.headers}.items():
+            self.send_header(name, value)
+        self.send_header("REDCap-Random-Text", f"{id(reply):x}")
+        self.send_header("Content-Type", reply.content_type)
+        if length is None or length > len(reply.body):
+            self.close_connection = True
+        if length is not None:
+            self.send_header("Content-Length", str(len(reply.body) if length < 0 else length))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self._headers_buffer.append(b"\r\n")  # type: ignore[attr-defined]
+        head = b"".join(self._headers_buffer)  # type: ignore[attr-defined]
+        self._headers_buffer = []
+        self.wfile.write(head + reply.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: requests hold tokens and data."""
+
+
+_WELCOME = b"<!DOCTYPE html>\n<html><body><h1>REDCap-API-compatible sandbox</h1><p>Send POST requests here.</p></body></html>\n"
+
+
+def _not_found() -> Reply:
+    return Reply(body=b"<!DOCTYPE html>\n<html><body><h1>404 Not Found</h1></body></html>\n", content_type=HTML, status=404)
