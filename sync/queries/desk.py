@@ -8,7 +8,7 @@ where the query is no longer the one that the person looked at. In both cases no
 and nothing else). ``act`` holds who, when, the comment and, for answers taken in, the source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync import errors
@@ -20,7 +20,6 @@ from sync.queries.model import (
     CloseReason,
     Query,
     QueryEventDraft,
-    QueryKey,
     Trigger,
 )
 
@@ -130,26 +129,42 @@ def comment(query: Query, act: Act, *, version: int | None = None) -> Decided:
 
 
 def rename(
-    queries: Sequence[Query], names: dict[str, str], act: Act
+    queries: Sequence[Query], names: Mapping[str, str], act: Act
 ) -> tuple[tuple[Query, ...], tuple[QueryEventDraft, ...]]:
     """Move the keys of renamed records (row 21); ``names``: old record id -> new, as the site's log has them.
 
     Give all queries back, moved or not, in their order. Swapped names are fine. Where a query would land on the
     place of one that stays, it stays too; its old row being gone, the next complete run closes it.
     """
-    staying = {query.key for query in queries if query.key.record not in names}
+    movers = _free(queries, names)
     after: list[Query] = []
     drafts: list[QueryEventDraft] = []
     for query in queries:
-        target = _renamed(query.key, names)
-        if target == query.key or target in staying:
+        if query.number not in movers:
             after.append(query)
             continue
-        moved, written = states.advance(query, Trigger.RENAME, replace(act, record=target.record))
+        record = names[query.key.record]
+        moved, written = states.advance(query, Trigger.RENAME, replace(act, record=record))
         after.append(moved)
         drafts += written
     return tuple(after), tuple(drafts)
 
 
-def _renamed(key: QueryKey, names: dict[str, str]) -> QueryKey:
-    return replace(key, record=names.get(key.record, key.record))
+def _free(queries: Sequence[Query], names: Mapping[str, str]) -> frozenset[str]:
+    """Name the queries that can move without meeting another; one that cannot may block others in its turn."""
+    targets = {
+        query.number: replace(query.key, record=names[query.key.record])
+        for query in queries
+        if names.get(query.key.record, query.key.record) != query.key.record
+    }
+    while True:
+        taken = {query.key for query in queries if query.number not in targets}
+        blocked = []
+        for number, target in targets.items():
+            if target in taken:
+                blocked.append(number)
+            taken.add(target)
+        if not blocked:
+            return frozenset(targets)
+        for number in blocked:
+            del targets[number]

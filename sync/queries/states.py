@@ -111,7 +111,8 @@ def raise_query(key: QueryKey, number: str, sight: Sight, act: Act) -> tuple[Que
 
 def _choose(query: Query, trigger: Trigger, act: Act) -> Row:
     """Find the first row that fits, or say in plain words why there is none."""
-    where = f"{query.number} is {_named(query.state, query.reason)}: {trigger}"
+    given = act.reason if trigger in transitions.REASONED else None
+    where = f"{query.number} is {_named(query.state, query.reason)}: {_named(trigger, given)}"
     if act.actor_kind not in transitions.WHO[trigger]:
         who = " or ".join(sorted(transitions.WHO[trigger]))
         raise errors.IllegalTransition(f"{where} is for {who}, not for {act.actor_kind}.")
@@ -123,7 +124,7 @@ def _choose(query: Query, trigger: Trigger, act: Act) -> Row:
         reasons = ", ".join(str(row.reason) for row in rows)
         rows = tuple(row for row in rows if row.reason == act.reason)
         if not rows:
-            raise errors.IllegalTransition(f"{where} takes one of the reasons {reasons}, not {act.reason}.")
+            raise errors.IllegalTransition(f"{where} is not possible here; it takes a reason: {reasons}.")
     for row in rows:
         if all(_holds(guard, query, act) for guard in row.guards):
             return row
@@ -131,8 +132,8 @@ def _choose(query: Query, trigger: Trigger, act: Act) -> Row:
     raise errors.IllegalTransition(f"{where} is possible only if {missing}.{_hint(rows[-1], query)}")
 
 
-def _named(state: State, reason: Reason | None) -> str:
-    return f"{state} ({reason})" if reason else str(state)
+def _named(word: State | Trigger, reason: Reason | None) -> str:
+    return f"{word} ({reason})" if reason else str(word)
 
 
 def _hint(row: Row, query: Query) -> str:

@@ -67,6 +67,7 @@ class Row:
 _SEEN_AGAIN = (Trigger.FAILING_SAME, Trigger.FAILING_NEW)
 _ACCEPTED = (CloseReason.CONFIRMED, CloseReason.DATA_UNAVAILABLE, CloseReason.DEVIATION_RECORDED)
 _CHECK_GONE = (CancelReason.CHECK_RETIRED, CancelReason.CHECK_CHANGED)
+_UNDECIDED = (*_CHECK_GONE, CancelReason.AUTO)
 _ANYWHERE = (State.CANDIDATE, State.OPEN, State.ANSWERED, State.CLOSED, State.CANCELLED)
 _LIVE = (State.CANDIDATE, State.OPEN, State.ANSWERED)
 
@@ -195,9 +196,15 @@ _CANCELLED: tuple[Row, ...] = (
     *_rows("17a", State.CANCELLED, Trigger.FAILING_SAME, None,
            "a person's decision about these values, as in row 17",
            among=(CancelReason.DUPLICATE, CancelReason.REJECTED)),
-    *_rows("18", State.CANCELLED, _SEEN_AGAIN, State.CANDIDATE,
+    *_rows("18", State.CANCELLED, Trigger.FAILING_SAME, State.CANDIDATE,
+           "would be asked again, but after the lock a person decides; flagged post_lock", Guard.LOCKED,
+           among=_UNDECIDED),
+    *_rows("18", State.CANCELLED, Trigger.FAILING_NEW, State.CANDIDATE,
            "would be asked again, but after the lock a person decides; flagged post_lock", Guard.LOCKED),
-    *_rows("17b", State.CANCELLED, _SEEN_AGAIN, State.CANDIDATE,
+    *_rows("17b", State.CANCELLED, Trigger.FAILING_SAME, State.CANDIDATE,
+           "as when first raised: a person looks before the site is asked", Guard.UNASKED_REVIEW,
+           among=_UNDECIDED),
+    *_rows("17b", State.CANCELLED, Trigger.FAILING_NEW, State.CANDIDATE,
            "as when first raised: a person looks before the site is asked", Guard.UNASKED_REVIEW),
     *_rows("17", State.CANCELLED, Trigger.FAILING_NEW, State.OPEN,
            "other values fail: rule 12", among=(CancelReason.RAISED_IN_ERROR,)),

@@ -1,0 +1,1 @@
+"""Test the query lifecycle. All records and values are invented."""
