@@ -92,7 +92,7 @@ def _equal_values(left: Piece, right: Piece, span: tree.Span, *, as_of: datetime
     coded = [side.missing.is_null() for side in (left, right) if side.missing is not None]
     if coded and not any(side.literal is not None for side in (left, right)):
         same = pl.all_horizontal([same, *coded])
-    return pieces.truth(same, pair, span, times=2)
+    return pieces.truth(same, pair, span, times=1 if kinds <= pieces.NUMERIC or kinds & pieces.MOMENTS else 2)
 
 
 def _spells_number(piece: Piece) -> bool:

@@ -32,8 +32,11 @@ __all__ = [
     "evaluate",
 ]
 
-MAX_WEIGHT = 50_000
-"""How many nodes the resulting expression may have; conditions inside conditions multiply."""
+MAX_WEIGHT = 200_000
+"""How many nodes the resulting expression may have, about a tenth of a second of planning.
+
+Conditions inside the conditions of `if` multiply; ladders of else-ifs and long lists only add.
+"""
 
 IMPLEMENTED: Mapping[str, Apply] = {**moments.FUNCTIONS, **arithmetic.FUNCTIONS, **wording.FUNCTIONS}
 """Every function but `if`, whose branches are chosen here."""

@@ -61,7 +61,8 @@ class Piece:
 
     `kind` is NUMBER (Float64), TEXT (String), DATE, DATETIME, TIME or BOOLEAN. `unknown` is a Boolean
     expression without nulls, or None where no row can be unknown. `literal` is the text of a literal.
-    `missing` gives the missing-data code of a field's cell or null; `field` marks a direct reference.
+    `missing` gives the missing-data code of a field's cell or null; `field` marks a direct reference. `weight`
+    counts the nodes of `value` and `unknown` (of a BOOLEAN, whose unknown is its null, those of `value`).
     """
 
     value: pl.Expr
@@ -164,7 +165,7 @@ def to_number(piece: Piece) -> Piece:
         case Kind.NUMBER:
             return piece
         case Kind.BOOLEAN:
-            return number(piece.value.cast(pl.Float64), (piece,), piece.span)
+            return number(piece.value.cast(pl.Float64), (piece,), piece.span, times=2)
         case Kind.TEXT if piece.blank_literal:
             return number(pl.lit(None, dtype=pl.Float64), (), piece.span)
         case Kind.TEXT if piece.literal is not None:
