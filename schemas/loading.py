@@ -106,7 +106,6 @@ Whether logic parses and library names exist is for ``validators`` to say, which
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -117,6 +116,9 @@ from schemas.convert import Converter
 from schemas.errors import Problem, StudyError
 from schemas.lint import lint_study
 from schemas.study import Study
+
+SHIPPED = Path(__file__).parent / "studies"
+"""The studies that come with the package, a folder each."""
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -133,14 +135,18 @@ def load_study(folder: Path) -> Study:
     return study
 
 
+def shipped_folder(name: str) -> Path:
+    """Give the folder in which the package would keep the study of that name; it need not exist."""
+    return SHIPPED / name
+
+
 def shipped_study(name: str) -> Study:
     """Read the study of that name that comes with the package; StudyError where there is none."""
-    with resources.as_file(resources.files("schemas") / "studies") as studies:
-        folder = studies / name
-        if not name.isidentifier() or not (folder / "study.toml").is_file():
-            known = ", ".join(sorted(each.parent.name for each in studies.glob("*/study.toml")))
-            raise StudyError((f"no study named {name!r} is shipped. Use one of: {known or 'none'}, or give a path.",))
-        return load_study(folder)
+    known = sorted(each.parent.name for each in SHIPPED.glob("*/study.toml"))
+    if name not in known:
+        listed = ", ".join(known) or "none"
+        raise StudyError((f"no study named {name!r} is shipped. Use one of: {listed}, or give a path.",))
+    return load_study(shipped_folder(name))
 
 
 class _Reader:
