@@ -113,15 +113,14 @@ def _explain(error: errors.SyncError) -> None:
 
 def _report_fault(error: Exception) -> None:
     """Name the fault and its place, never its text or locals: either may hold patients' values."""
-    import traceback
-
-    place = traceback.extract_tb(error.__traceback__)[-1]
     click.echo(
-        f"Error: a fault of the program itself ({type(error).__name__} at {Path(place.filename).name}:{place.lineno}). "
+        f"Error: a fault of the program itself ({type(error).__name__} at {errors.place_of(error)}). "
         "Nothing half-done was kept. Please report it with this line; set SYNCLINE_TRACEBACK=1 to see where it "
         "came from.",
         err=True,
     )
     if os.environ.get("SYNCLINE_TRACEBACK"):
+        import traceback
+
         for frame in traceback.extract_tb(error.__traceback__):
             click.echo(f"  {frame.filename}:{frame.lineno} {frame.name}", err=True)

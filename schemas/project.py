@@ -5,8 +5,9 @@ study from them, ``sync.harmonise`` maps them to the study's words.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -105,3 +106,26 @@ class Snapshot:
     def records(self) -> int:
         """Count the distinct records."""
         return self.rows[self.structure.record_field].n_unique() if self.rows.height else 0
+
+
+def as_plain(structure: ProjectStructure) -> dict[str, Any]:
+    """Turn a structure into what JSON can hold, sets sorted; holds no record."""
+    plain = asdict(structure)
+    plain["event_forms"] = sorted(map(list, structure.event_forms))
+    plain["repeating"] = sorted(map(list, structure.repeating))
+    return plain
+
+
+def from_plain(plain: Mapping[str, Any]) -> ProjectStructure:
+    """Rebuild a structure from :func:`as_plain`'s result, also after a way through JSON."""
+    return ProjectStructure(
+        **{
+            **plain,
+            "fields": tuple(RedcapField(**each) for each in plain["fields"]),
+            "instruments": tuple(Instrument(**each) for each in plain["instruments"]),
+            "events": tuple(RedcapEvent(**each) for each in plain["events"]),
+            "event_forms": frozenset((event, form) for event, form in plain["event_forms"]),
+            "repeating": frozenset((event, form) for event, form in plain["repeating"]),
+            "export_fields": tuple(plain["export_fields"]),
+        }
+    )

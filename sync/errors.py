@@ -4,7 +4,9 @@ Bad data are never an exception (they are findings) and a failed fetch is never 
 the person should do next and hold no value and no token.
 """
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class SyncError(Exception):
@@ -78,3 +80,9 @@ GRAVITY = (70, 4, 5, 3, 75, 0)
 def gravest(codes: Sequence[int]) -> int:
     """Choose the exit code of a run from those of its sites; 0 where there are none."""
     return min(codes, key=GRAVITY.index, default=0)
+
+
+def place_of(error: BaseException) -> str:
+    """Name file and line where an error arose; its text may hold values and is not for a log."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"

@@ -2,9 +2,10 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import xlsxwriter
 
@@ -125,3 +126,24 @@ def _add_answers(
         place = names.index("answer")
         source = f"=Answers!$A$1:$A${len(choices)}"
         sheet.data_validation(1, place, height, place, {"validate": "list", "source": source})
+
+
+def write_table(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write any listing as a plain workbook; texts stay texts, whatever they begin with."""
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        sheet = book.add_worksheet()
+        head = book.add_format({"bold": True})
+        for place, name in enumerate(names):
+            sheet.write_string(0, place, name, head)
+        for line, row in enumerate(rows, start=1):
+            for place, name in enumerate(names):
+                value = row.get(name)
+                if isinstance(value, int | float):
+                    sheet.write_number(line, place, value)
+                elif value is not None:
+                    sheet.write_string(line, place, str(value))
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(len(rows), 1), len(names) - 1)
+        sheet.autofit(max_width=400)
+    path.chmod(0o600)

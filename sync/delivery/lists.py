@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas import study as study_types
+from schemas.labels import natural, word
 from sync.queries.model import Query, State
 
 ANSWERS: Mapping[str, Mapping[str, str]] = {
@@ -136,26 +137,6 @@ class _Order:
             self._fields.get((key.instrument, key.field), 10_000),
             query.number,
         )
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Make a sort key in which 2 comes before 10 and ZJJU-002 before ZJJU-010."""
-    parts: list[tuple[int, int, str]] = []
-    digits = ""
-    for character in text + "\0":
-        if character.isdigit() and character.isascii():
-            digits += character
-            continue
-        if digits:
-            parts.append((0, int(digits), ""))
-            digits = ""
-        parts.append((1, 0, character))
-    return tuple(parts)
-
-
-def word(labels: Mapping[str, str], language: str, fallback: str) -> str:
-    """Choose the text of a language, else English, else the first there is, else the name itself."""
-    return labels.get(language) or labels.get("en") or next(iter(labels.values()), fallback)
 
 
 def _row(query: Query, study: study_types.Study, *, link: str, language: str, now: datetime) -> ListRow:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sync.delivery.lists import word
+from schemas.labels import word
 from validators.findings import Finding, NotEvaluated
 
 

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from schemas.labels import word
 from schemas.study import Severity, Study
-from sync.delivery.lists import word
 from sync.reports.documents import tally
 from validators.findings import Finding, NotEvaluated
 

@@ -1,43 +1,23 @@
 """Judge one pull: harmonise it, run every check, derive the responses. Pure but for what it is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
-from schemas import dictionary
+from schemas.coordinates import KEY_COLUMNS, RowKey
 from schemas.frames import FormFrame
-from schemas.project import ProjectStructure, Snapshot
+from schemas.project import Snapshot
 from schemas.study import Study
 from sync.errors import SourceMismatch
 from sync.harmonise import harmonise
-from sync.harmonise import mapping as mappings
 from sync.harmonise.harmonise import Harmonised
 from sync.harmonise.mapping import SiteMapping
-from validators import engine
+from sync.harmonise.plan import SitePlan
+from validators import engine, messages
 from validators.findings import Judgement
 from validators.library import outcomes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SitePlan:
-    """Say how one site's project is to be read and judged."""
-
-    slug: str
-    name: str
-    #: begins subject ids and query numbers
-    prefix: str
-    language: str
-    #: None: derived from REDCap's own dictionary at each pull
-    study: Study | None
-    mapping: SiteMapping | None
-
-    def resolve(self, structure: ProjectStructure) -> tuple[Study, SiteMapping]:
-        """Give the study and mapping that hold for a project, deriving both where no study is configured."""
-        if self.study is not None and self.mapping is not None:
-            return self.study, self.mapping
-        study = dictionary.study_from_project(structure)
-        return study, mappings.identity(study)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +74,30 @@ def _refuse_mismatch(snapshot: Snapshot, study: Study, mapping: SiteMapping, pla
     withheld = sorted(needed & set(snapshot.withheld))
     if withheld:
         raise SourceMismatch(
-            f"{plan.slug}: the server withholds {len(withheld)} needed columns from this token ({', '.join(withheld[:8])}"
-            f"{', …' if len(withheld) > 8 else ''}); a withheld column would look like blanks. Ask the site's REDCap "
+            f"{plan.slug}: the server withholds {len(withheld)} needed columns from this token "
+            f"({', '.join(withheld[:8])}{', …' if len(withheld) > 8 else ''}); a withheld column would look like blanks. Ask the site's REDCap "
             "administrator for full data export rights on these forms. Nothing was changed."
         )
+
+
+class Cells:
+    """Show cells as they are now, so that a closing query can hold the new value beside the old one."""
+
+    def __init__(self, frames: Sequence[FormFrame]) -> None:
+        """Keep the frames; a form is indexed when it is first asked for."""
+        self._frames = {frame.form.name: frame for frame in frames}
+        self._places: dict[str, dict[tuple[object, ...], int]] = {}
+
+    def at(self, *, row: RowKey, field: str) -> tuple[str | None, str | None] | None:
+        """Give raw and harmonised text of a cell; None where no such cell exists."""
+        frame = self._frames.get(row.instrument)
+        if frame is None or field not in frame.raw.columns:
+            return None
+        places = self._places.get(row.instrument)
+        if places is None:
+            keys = frame.rows.select(KEY_COLUMNS).iter_rows()
+            places = self._places[row.instrument] = {key: place for place, key in enumerate(keys)}
+        place = places.get((row.site, row.record, row.event, row.instrument, row.instance))
+        if place is None:
+            return None
+        return frame.raw[field][place], messages.text_of(frame.rows[field][place])

@@ -1,0 +1,161 @@
+"""Build the application: the one place where adapters are constructed and files of the study are read."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from schemas import loading
+from schemas.errors import StudyError
+from schemas.project import ProjectStructure
+from schemas.study import Study
+from sync import clock as clocks
+from sync import config as configuration
+from sync.config import Config, SiteConfig
+from sync.delivery.bundle import FileBundle
+from sync.errors import ConfigError
+from sync.harmonise import mapping as mappings
+from sync.harmonise.mapping import SiteMapping
+from sync.harmonise.plan import SitePlan
+from sync.ports.clock import Clock
+from sync.ports.source import Source
+from sync.ports.warehouse import Warehouse
+from sync.redcap import links
+from sync.redcap import source as redcap
+from sync.warehouse import warehouse as warehouses
+
+DICTIONARY = "dictionary"
+"""The study definition that means: whatever REDCap's own dictionary says."""
+
+
+EMPTY = Study(
+    name=DICTIONARY, version="0", title={"en": ""}, languages=("en",), record_field="", forms=(), visits=(), checks=()
+)
+"""Stands for the study where each project's dictionary takes its place and none has been read yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """Hold the configured program; adapters are built when they are first asked for."""
+
+    config: Config
+    environ: Mapping[str, str]
+    clock: Clock
+
+    @cached_property
+    def study(self) -> Study | None:
+        """Load the study; None where REDCap's dictionary takes its place. ConfigError lists every problem."""
+        definition = self.config.study.definition
+        if definition == DICTIONARY:
+            return None
+        try:
+            if re.fullmatch(r"[A-Za-z0-9_-]+", definition):
+                return loading.shipped_study(definition)
+            return loading.load_study(Path(definition))
+        except StudyError as error:
+            raise ConfigError([f"study {definition}: {problem}" for problem in error.problems]) from None
+
+    def warehouse(self, study: Study | None = None) -> Warehouse:
+        """Connect to the warehouse (no statement is sent yet); ``study`` where a dictionary gave it."""
+        given = study or self.study or EMPTY
+        key = f"{given.name}+{given.version}"
+        if key not in self._warehouses:
+            self._warehouses[key] = warehouses.connect(self.config.warehouse.url, given, secret=self.hash_key)
+        return self._warehouses[key]
+
+    @cached_property
+    def _warehouses(self) -> dict[str, Warehouse]:
+        return {}
+
+    @cached_property
+    def delivery(self) -> FileBundle:
+        """Build the way out for query lists."""
+        return FileBundle(self.config.delivery, self.config.study.language)
+
+    def link(
+        self,
+        structure: ProjectStructure,
+        base_url: str,
+        *,
+        record: str,
+        event: str | None,
+        instrument: str | None,
+        instance: int | None,
+    ) -> str | None:
+        """Give the address of one form of one record; None where the site's form is not known."""
+        if instrument is None:
+            return links.record_link(base_url, structure, record=record)
+        return links.form_link(
+            base_url, structure, record=record, event=event or "", instrument=instrument, instance=instance
+        )
+
+    @cached_property
+    def hash_key(self) -> bytes:
+        """Give the key of the ledger's hashes: kept beside the configuration, made at the first need, owner-only."""
+        return _hash_key(self.config.path.resolve().parent / ".syncline.key")
+
+    def sites(self, slugs: Sequence[str] = ()) -> tuple[SiteConfig, ...]:
+        """Choose the sites to work on: those named, else all that are enabled."""
+        if slugs:
+            return tuple(self.config.site(slug) for slug in dict.fromkeys(slugs))
+        return tuple(site for site in self.config.sites if site.enabled)
+
+    def plan(self, site: SiteConfig) -> SitePlan:
+        """Say how a site's project is read and judged; ConfigError where its mapping is missing or wrong."""
+        return SitePlan(
+            slug=site.slug,
+            name=site.name,
+            prefix=site.subject_prefix,
+            language=site.language or self.config.study.language,
+            study=self.study,
+            mapping=self._mapping(site),
+        )
+
+    def source(self, site: SiteConfig) -> Source:
+        """Open a site's project for reading; ConfigError where its token cannot be had."""
+        token = configuration.resolve_token(site, self.environ)
+        return redcap.open_source(site, token, self.config.transport, self.clock)
+
+    def _mapping(self, site: SiteConfig) -> SiteMapping | None:
+        study = self.study
+        if study is None:
+            return None
+        if site.mapping is None:
+            raise ConfigError([f"sites.{site.slug}.mapping: the study '{study.name}' needs one; name its mapping file"])
+        path = _found(site.mapping, study)
+        try:
+            return mappings.parse(path.read_text(encoding="utf-8"), study)
+        except OSError as error:
+            raise ConfigError([f"sites.{site.slug}.mapping: {path} cannot be read: {error.strerror}"]) from None
+        except mappings.MappingError as error:
+            raise ConfigError([f"{path.name}: {problem}" for problem in error.problems]) from None
+
+
+def build(given: Path | None, environ: Mapping[str, str], *, cwd: Path, clock: Clock | None = None) -> App:
+    """Find and load the configuration and build the application; ConfigError lists every problem at once."""
+    path = configuration.find(given, environ, cwd=cwd)
+    return App(config=configuration.load(path, environ), environ=environ, clock=clock or clocks.SystemClock())
+
+
+def _found(path: Path, study: Study) -> Path:
+    """Take a mapping from beside the configuration, else the shipped one of the same name."""
+    shipped = loading.shipped_folder(study.name) / "sites" / path.name
+    return shipped if not path.exists() and shipped.exists() else path
+
+
+def _hash_key(path: Path) -> bytes:
+    """Read the key, or make it: exclusively, so that two first runs agree on one."""
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_hex(32), encoding="ascii")
+        try:
+            path.hardlink_to(partial)
+        except FileExistsError:
+            pass
+        finally:
+            partial.unlink()
+    return hashlib.sha256(path.read_bytes().strip()).digest()

@@ -1,0 +1,40 @@
+"""Carry what every command starts from: argv's global options, the environment, the clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sync.bootstrap import App
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """Hold one call of the program; builds the application when a command first asks for it."""
+
+    config_path: Path | None
+    log_format: str | None
+    verbose: int
+    environ: Mapping[str, str]
+    cwd: Path
+
+    @cached_property
+    def app(self) -> "App":
+        """Load the configuration and build the application; ConfigError lists every problem."""
+        from sync import bootstrap
+
+        self.start_logging()
+        return bootstrap.build(self.config_path, self.environ, cwd=self.cwd)
+
+    def start_logging(self) -> None:
+        """Send logs to stderr: only warnings unless -v is given, as JSON where asked for."""
+        from sync import telemetry
+
+        telemetry.configure(log_format=self.log_format, verbose=self.verbose)
+
+
+pass_invocation = click.make_pass_decorator(Invocation)

@@ -1,0 +1,80 @@
+"""Do one pass (`sync run`): what cron calls."""
+
+import sys
+
+import click
+
+from sync.commands import output
+from sync.commands.context import Invocation, pass_invocation
+from sync.reports.documents import tally
+
+
+@click.command("run")
+@click.option("--site", "sites", multiple=True, help="Site to run; repeat for several. Without it: all.")
+@click.option("--full", is_flag=True, help="Pull everything, not only what changed (every pull is full so far).")
+@click.option("--dry-run", is_flag=True, help="Do it all, keep nothing: show what would change.")
+@click.option("--allow-mass-change", is_flag=True, help="Let through what a brake would stop; look first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_invocation
+def command(
+    invocation: Invocation, sites: tuple[str, ...], full: bool, dry_run: bool, allow_mass_change: bool, as_json: bool
+) -> int:
+    """Do one pass: pull, judge, store, follow up queries, deliver the lists.
+
+    Every site is tried; the exit code is the gravest of them. Silent on success unless stdout is a terminal.
+    """
+    from sync import errors
+    from sync.workflows import run as runs
+    from sync.workflows.night import NightOptions
+
+    app = invocation.app
+    chosen = app.sites(sites)
+    if not chosen:
+        raise errors.ConfigError([f"{app.config.path.name}: no site is configured; add a [[sites]] section"])
+    options = NightOptions(full=True, dry_run=dry_run, allow_mass_change=allow_mass_change)
+    result = runs.run(app, chosen, options=options)
+    if as_json:
+        output.emit_json(result.document())
+    elif sys.stdout.isatty() or dry_run or invocation.verbose:
+        show(result)
+    for site in result.sites:
+        if site.exit_code:
+            click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {site.reason}", err=True)
+    return result.exit_code
+
+
+def show(result: "runs.RunResult") -> None:  # noqa: F821  imported where the command runs
+    """Print one line a site."""
+    columns = [
+        output.Column(key="site", title="Site"),
+        output.Column(key="outcome", title="Outcome"),
+        output.Column(key="records", title="Records", right=True),
+        output.Column(key="rows", title="Rows +/~/-", right=True),
+        output.Column(key="cells", title="Cells changed", right=True),
+        output.Column(key="findings", title="Findings"),
+        output.Column(key="queries", title="Queries"),
+        output.Column(key="unchecked", title="Not checked", right=True),
+        output.Column(key="seconds", title="s", right=True),
+    ]
+    rows = [
+        {
+            "site": site.site,
+            "outcome": site.outcome,
+            "records": site.records_pulled,
+            "rows": f"+{site.stored.inserted} ~{site.stored.updated} -{site.stored.deleted}",
+            "cells": site.stored.cells_changed,
+            "findings": tally({name: site.findings.get(name, 0) for name in ("hard", "soft", "info")}) or "none",
+            "queries": tally(
+                {name: site.queries.get(name, 0) for name in ("opened", "reopened", "closed", "unchanged")}
+            )
+            or "none",
+            "unchecked": site.not_evaluated,
+            "seconds": f"{site.seconds:.1f}",
+        }
+        for site in result.sites
+    ]
+    title = f"Run {result.run_id}" + (" (dry run: nothing was kept)" if result.dry_run else "")
+    output.table(title, columns, rows)
+    for site in result.sites:
+        for notice in site.notices:
+            click.echo(f"{site.site}: {notice}")

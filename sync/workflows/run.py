@@ -1,0 +1,92 @@
+"""Do one pass over the sites: each for itself, all of them, and loud at the end about what failed."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from sync import errors
+from sync.config import SiteConfig
+from sync.ports.application import Application
+from sync.ports.source import Progress
+from sync.workflows import night
+from sync.workflows.night import NightOptions, SiteResult
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Say what one pass did at all sites; holds counts, never values."""
+
+    run_id: str
+    started: datetime
+    finished: datetime
+    dry_run: bool
+    sites: tuple[SiteResult, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Give the gravest of the sites' exit codes."""
+        return errors.gravest([site.exit_code for site in self.sites])
+
+    def document(self) -> dict[str, Any]:
+        """Show the result as the interface promises it."""
+        return {
+            "run_id": self.run_id,
+            "started": self.started.isoformat(timespec="seconds"),
+            "finished": self.finished.isoformat(timespec="seconds"),
+            "dry_run": self.dry_run,
+            "exit_code": self.exit_code,
+            "sites": [site.document() for site in self.sites],
+        }
+
+
+def run(
+    app: Application,
+    sites: Sequence[SiteConfig],
+    *,
+    options: NightOptions,
+    progress: Callable[[SiteConfig], Progress | None] | None = None,
+) -> RunResult:
+    """Take every site through the night, on as many threads as configured; one bad site never stops the others.
+
+    Raises ConfigError before any site is touched where a mapping, the study or the warehouse's address is wrong.
+    """
+    for site in sites:
+        app.plan(site)
+    started = app.clock.now()
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    app.warehouse().upgrade()
+    log.info("run.started", run_id=run_id, sites=len(sites), dry_run=options.dry_run)
+    with ThreadPoolExecutor(max_workers=max(1, min(app.config.run.threads, len(sites)))) as pool:
+        results = list(pool.map(lambda site: _guarded(app, site, run_id, options, progress), sites))
+    result = RunResult(
+        run_id=run_id, started=started, finished=app.clock.now(), dry_run=options.dry_run, sites=tuple(results)
+    )
+    log.info("run.finished", run_id=run_id, exit_code=result.exit_code)
+    return result
+
+
+def _guarded(
+    app: Application,
+    site: SiteConfig,
+    run_id: str,
+    options: NightOptions,
+    progress: Callable[[SiteConfig], Progress | None] | None,
+) -> SiteResult:
+    """Turn whatever happens at one site into its result; a fault of the program names its place, never a value."""
+    try:
+        report = progress(site) if progress else None
+        return night.run_site(app, site, run_id=run_id, options=options, progress=report)
+    except errors.ConfigError as error:
+        return SiteResult(site=site.slug, outcome="failed", exit_code=4, reason=str(error))
+    except Exception as error:
+        place = errors.place_of(error)
+        log.error("site.run.fault", site=site.slug, run_id=run_id, fault=type(error).__name__, place=place)
+        reason = f"a fault of the program itself ({type(error).__name__} at {place}); nothing of this site was changed"
+        return SiteResult(site=site.slug, outcome="failed", exit_code=70, reason=reason)

@@ -1,0 +1,110 @@
+"""Judge one site and write nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.study import Severity, Study
+from sync import errors
+from sync.config import SiteConfig
+from sync.harmonise.plan import SitePlan
+from sync.ports.application import Application
+from sync.ports.source import Progress
+from sync.workflows import judging
+from validators.findings import Finding, Judgement, NotEvaluated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Hold what judging one site gave, or why it could not be judged. Holds values: never log it."""
+
+    site: SiteConfig
+    language: str
+    #: when the pull began, or the judging of what is stored; study's zone
+    at: datetime
+    stored: bool
+    study: Study | None = None
+    judgement: Judgement | None = None
+    records: int = 0
+    rows: int = 0
+    #: page of each finding's form in the site's REDCap, in the order of the findings
+    links: tuple[str | None, ...] = ()
+    #: sentences for a person, without values
+    notices: tuple[str, ...] = ()
+    error: errors.SyncError | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Give the findings; none where the site could not be judged."""
+        return self.judgement.findings if self.judgement else ()
+
+    @property
+    def not_evaluated(self) -> tuple[NotEvaluated, ...]:
+        """Give what could not be checked."""
+        return self.judgement.not_evaluated if self.judgement else ()
+
+    def exit_code(self, fail_on: str) -> int:
+        """Choose the exit code: the error's, or 1 for findings at or above ``hard``, ``soft`` or ``never``."""
+        if self.error is not None:
+            return self.error.exit_code
+        grave = {"hard": {Severity.HARD}, "soft": {Severity.HARD, Severity.SOFT}, "never": set()}[fail_on]
+        return int(any(each.severity in grave for each in self.findings))
+
+
+def validate_site(
+    app: Application, site: SiteConfig, *, stored: bool = False, progress: Progress | None = None
+) -> Validation:
+    """Judge one site from a fresh pull, or from what the warehouse holds; a failed site is a result, not a crash.
+
+    ConfigError is raised: no site can be judged before the configuration is right.
+    """
+    plan = app.plan(site)
+    now = app.clock.now().astimezone(app.config.study.zone)
+    if stored:
+        return _stored(app, site, plan, now)
+    try:
+        snapshot = app.source(site).pull(progress)
+        judged = judging.judge_pull(snapshot, plan, as_of=now)
+    except errors.ConfigError:
+        raise
+    except errors.SyncError as error:
+        return Validation(site=site, language=plan.language, at=now, stored=stored, error=error)
+    links = tuple(
+        app.link(
+            snapshot.structure,
+            snapshot.base_url,
+            record=each.row.record,
+            event=each.site_event,
+            instrument=each.site_instrument,
+            instance=each.site_instance,
+        )
+        for each in judged.judgement.findings
+    )
+    return Validation(
+        site=site,
+        language=plan.language,
+        at=now,
+        stored=False,
+        study=judged.study,
+        judgement=judged.judgement,
+        records=snapshot.records,
+        rows=snapshot.rows.height,
+        links=links,
+        notices=judged.harmonised.notices,
+    )
+
+
+def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime) -> Validation:
+    reader = app.warehouse().reader()
+    frames = reader.frames(site.slug)
+    study = plan.study or reader.study(site.slug)
+    judgement = judging.judge_frames(frames, study, plan, as_of=now)
+    return Validation(
+        site=site,
+        language=plan.language,
+        at=now,
+        stored=True,
+        study=study,
+        judgement=judgement,
+        records=len({record for frame in frames for record in frame.rows["record"]}),
+        rows=sum(frame.rows.height for frame in frames),
+    )
