@@ -13,7 +13,7 @@ from typing import Any
 from redcap.project import Project
 
 from sync.errors import SourceMismatch, SourceUnavailable
-from sync.redcap.replies import ReplyFailed, text_of
+from sync.redcap.replies import EndUnknown, ReplyFailed, text_of
 from sync.redcap.transport import Transport
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -49,6 +49,8 @@ class _Project(Project):  # type: ignore[misc]
         expects = payload.get("format", "text")
         reply = self._transport.post(self.url, payload, retries=self.retries)
         text = text_of(reply, expects)
+        if expects == "csv" and text.strip() and not reply.framed:
+            raise EndUnknown(f"{reply.host} sent a table without saying how long it is; try again later")
         if expects != "json":
             return text
         try:
@@ -108,7 +110,7 @@ class Client:
         return _rows(self._project.export_repeating_instruments_events(format_type="json"))
 
     def groups(self) -> list[dict[str, Any]]:
-        """Fetch the data access groups; SourceRefused where the token's user may not see them."""
+        """Fetch the data access groups; RightMissing where the token's user may not see them."""
         return _rows(self._project.export_dags(format_type="json"))
 
     def records(
@@ -123,7 +125,7 @@ class Client:
         """Export rows, flat and raw: CSV text, or the JSON list with ``form="json"``.
 
         No ``records`` means all, no ``fields`` every column that the token's user may export. ``retries`` replaces
-        the usual number of further attempts.
+        the usual number of further attempts. EndUnknown where a CSV reply could be cut without a trace.
         """
         self._project.retries = self._retries if retries is None else retries
         try:

@@ -12,11 +12,11 @@ import polars as pl
 import structlog
 
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure, Snapshot
-from sync.errors import SourceMismatch, SourceRefused, SourceUnavailable
+from sync.errors import SourceMismatch, SourceUnavailable
 from sync.ports.source import Progress
 from sync.redcap import links, wire
 from sync.redcap.client import Client
-from sync.redcap.replies import NothingToExport, ReplyFailed
+from sync.redcap.replies import EndUnknown, NothingToExport, ReplyFailed, RightMissing
 
 #: further attempts for a batch that can still be halved; halving is the better second attempt
 _RETRIES_WHILE_LARGE = 1
@@ -109,7 +109,7 @@ def _groups(client: Client) -> Sequence[Mapping[str, object]]:
     """Fetch the groups; none where the token's user may not see them (most sites' own projects have none)."""
     try:
         return client.groups()
-    except SourceRefused:
+    except RightMissing:
         return ()
 
 
@@ -123,6 +123,7 @@ class _Reader:
         self._client = client
         self.structure = structure
         self._group = group
+        self._with_groups = bool(structure.groups)
         self._columns: list[str] | None = None
 
     def list_records(self) -> list[str]:
@@ -130,7 +131,7 @@ class _Reader:
         record = self.structure.record_field
         rows = self._ask(fields=(record,))
         if rows.height == 0:  # an empty body is also what a failing server sends: only JSON's [] means none
-            rows = self._ask(fields=(record,), form="json")
+            rows = self._ask_json(fields=(record,))
             if rows.height == 0:
                 return []
         if record not in rows.columns:
@@ -151,14 +152,7 @@ class _Reader:
 
     def batch(self, records: Sequence[str], *, can_halve: bool) -> pl.DataFrame:
         """Fetch all rows of some records, with the same columns each time."""
-        retries = _RETRIES_WHILE_LARGE if can_halve else None
-        try:
-            rows = self._ask(records=records, retries=retries)
-        except wire.Malformed:
-            rows = None
-        if rows is None:
-            # PHP leaves a quote after a backslash undoubled in CSV; JSON has no such gap
-            rows = self._ask(records=records, form="json", retries=retries)
+        rows = self._ask(records=records, retries=_RETRIES_WHILE_LARGE if can_halve else None)
         if rows.height == 0:
             return rows
         if self._columns is None:
@@ -173,29 +167,30 @@ class _Reader:
         return self._of_group(rows)
 
     def _ask(
-        self,
-        *,
-        records: Sequence[str] = (),
-        fields: Sequence[str] = (),
-        form: str = "csv",
-        retries: int | None = None,
+        self, *, records: Sequence[str] = (), fields: Sequence[str] = (), retries: int | None = None
     ) -> pl.DataFrame:
-        reply = self._client.records(
-            form=form,
-            records=records,
-            fields=fields,
-            with_groups=bool(self.structure.groups),
-            retries=retries,
+        """Ask for CSV, a third of JSON's bytes; for JSON where the table cannot be trusted to be whole.
+
+        A table may be unreadable although it is complete: PHP leaves a quote after a backslash undoubled.
+        """
+        try:
+            text = self._client.records(records=records, fields=fields, with_groups=self._with_groups, retries=retries)
+            return wire.rows_from_csv(text)
+        except (wire.Malformed, EndUnknown):
+            pass
+        return self._ask_json(records=records, fields=fields, retries=retries)
+
+    def _ask_json(
+        self, *, records: Sequence[str] = (), fields: Sequence[str] = (), retries: int | None = None
+    ) -> pl.DataFrame:
+        items = self._client.records(
+            form="json", records=records, fields=fields, with_groups=self._with_groups, retries=retries
         )
         try:
-            return wire.rows_from_csv(reply) if form == "csv" else wire.rows_from_json(reply)
-        except wire.Malformed as error:
-            if form == "csv" and records:
-                raise
-            problem = str(error)
-        except (AttributeError, KeyError, TypeError):
-            problem = "the reply is not a list of rows"
-        raise ReplyFailed(f"{problem}; try again later")
+            return wire.rows_from_json(items)
+        except (wire.Malformed, AttributeError, KeyError, TypeError):
+            pass  # the message of the last three could quote the reply
+        raise ReplyFailed("the reply is not a list of alike rows; try again later")
 
     def _of_group(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Keep the rows of the site's own group."""

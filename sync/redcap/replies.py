@@ -25,6 +25,7 @@ _MEMORY = re.compile(r"ran out of (?:server )?memory|allowed memory size", re.IG
 _BANNED = re.compile(r"banned due to suspected abuse", re.IGNORECASE)
 _NO_DATABASE = re.compile(r"could not connect", re.IGNORECASE)
 _NO_TOKEN = re.compile(r"permissions? to use the API", re.IGNORECASE)
+_PRIVILEGE = re.compile(r"\bprivileges?\b", re.IGNORECASE)
 _NOTHING = re.compile(r"^You cannot export ")
 _MARKUP = re.compile(r"\s*<(?!\?xml)", re.IGNORECASE)
 _XML_ERROR = re.compile(r"<error>(.*?)</error>", re.DOTALL)
@@ -38,8 +39,16 @@ class ReplyFailed(SourceUnavailable):
     """Try again, perhaps with fewer records: the server tried this request and did not manage it."""
 
 
+class EndUnknown(ReplyFailed):
+    """Ask in a form that shows its own end: a table came without a length, so a cut would not be seen."""
+
+
 class NothingToExport(SourceRefused):
     """Take it as "none": the project has nothing of the kind that was asked for (no arms, no repeating forms)."""
+
+
+class RightMissing(SourceRefused):
+    """Do without, or call a person: the token is valid, but its user lacks the right to this kind of export."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,8 @@ class Reply:
     status: int
     content_type: str
     body: bytes
+    #: its length was announced, so that a cut is noticed by the transport
+    framed: bool = True
     #: target of a redirection, else ""
     location: str = ""
     #: the server's Retry-After header, else ""
@@ -66,7 +77,7 @@ def text_of(reply: Reply, expects: str) -> str:
     """Give the text of a reply that holds what was asked for (``expects``: json, csv or text).
 
     An empty text passes for csv only (some servers answer "no rows" so). Raises SourceUnavailable, ReplyFailed,
-    SourceRefused or NothingToExport otherwise.
+    SourceRefused, RightMissing or NothingToExport otherwise.
     """
     trouble = _trouble(reply, expects)
     if trouble is not None:
@@ -159,7 +170,8 @@ def _refusal(host: str, status: int, message: str) -> SyncError:
     if not message and status in (408, 413, 429):
         return ReplyFailed(f"{host} turned this request away (status {status}); {_FEWER}")
     quoted = f": {message[:200]}" if _QUOTABLE.match(message) else ""
-    return SourceRefused(
+    kind = RightMissing if _PRIVILEGE.search(message) else SourceRefused
+    return kind(
         f"{host} refused the request (status {status}){quoted}; ask the site's REDCap administrator to check the"
         " rights of the token's user"
     )

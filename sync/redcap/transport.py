@@ -116,6 +116,7 @@ class Transport:
                     status=response.status_code,
                     content_type=headers.get("Content-Type", "").lower(),
                     body=body,
+                    framed="Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", ""),
                     location=headers.get("Location", ""),
                     retry_after=headers.get("Retry-After", ""),
                 ), None

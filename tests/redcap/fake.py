@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 URL = "https://redcap.example.org/redcap/api/"
 TOKEN = "0123456789ABCDEF0123456789ABCDEF"
 
-Answer = tuple[int, dict[str, str], str | bytes]
+Answer = tuple[int, dict[str, Any], str | bytes]
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
 HTML = {"Content-Type": "text/html; charset=UTF-8"}
@@ -87,6 +87,13 @@ class FakeProject:
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def answer(self, request: Any) -> Answer:
+        """Answer with a Content-Length, unless the headers hold one already (None leaves it out)."""
+        status, given, body = self._answer(request)
+        length = len(body.encode() if isinstance(body, str) else body)
+        headers = {"Content-Length": str(length)} | given
+        return status, {key: value for key, value in headers.items() if value is not None}, body
+
+    def _answer(self, request: Any) -> Answer:
         body = request.body.decode() if isinstance(request.body, bytes) else request.body
         form = dict(parse_qsl(body, keep_blank_values=True))
         self.asked.append(form)
