@@ -17,6 +17,7 @@ from sync.ports.source import Progress
 from sync.redcap import links, wire
 from sync.redcap.client import Client
 from sync.redcap.replies import EndUnknown, NothingToExport, ReplyFailed, RightMissing
+from sync.telemetry import Event
 
 #: further attempts for a batch that can still be halved; halving is the better second attempt
 _RETRIES_WHILE_LARGE = 1
@@ -233,7 +234,7 @@ def _batches(reader: _Reader, records: Sequence[str], size: int, progress: Progr
             if len(part) == 1:
                 raise
             size = max(len(part) // 2, 1)
-            log.info("site.pull.batch_halved", batch_records=size)
+            log.info(Event.SITE_PULL_HALVED, batch_records=size)
             continue
         done += len(part)
         yield rows

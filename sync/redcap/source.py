@@ -1,5 +1,7 @@
 """Offer a REDCap project as a ``sync.ports.source.Source``."""
 
+import structlog
+
 from schemas.project import ProjectStructure, Snapshot
 from sync.config import SiteConfig, TransportConfig
 from sync.errors import ConfigError
@@ -8,6 +10,9 @@ from sync.ports.source import Progress, Source
 from sync.redcap.client import Client
 from sync.redcap.pull import fetch_structure, pull
 from sync.redcap.transport import Paces, Transport
+from sync.telemetry import Event
+
+log = structlog.get_logger()
 
 _PACES = Paces()
 """Shared by all sources of the process: a server counts requests by address, not by project."""
@@ -34,7 +39,9 @@ class RedcapSource:
 
     def pull(self, progress: Progress | None = None) -> Snapshot:
         """Fetch one complete snapshot."""
-        return pull(
+        began = self._clock.monotonic()
+        log.info(Event.SITE_PULL_STARTED, site=self._site.slug)
+        snapshot = pull(
             self._client(),
             site=self._site.slug,
             api_url=self._site.url,
@@ -44,6 +51,16 @@ class RedcapSource:
             pulled_at=self._clock.now(),
             progress=progress,
         )
+        log.info(
+            Event.SITE_PULL_FINISHED,
+            site=self._site.slug,
+            record_count=snapshot.records,
+            row_count=snapshot.rows.height,
+            withheld_columns=len(snapshot.withheld),
+            redcap_version=snapshot.structure.redcap_version,
+            seconds=round(self._clock.monotonic() - began, 2),
+        )
+        return snapshot
 
     def _client(self) -> Client:
         """Make a client for one piece of work: PyCap remembers dictionaries for as long as it lives."""

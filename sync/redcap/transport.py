@@ -21,6 +21,7 @@ from sync.config import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
+from sync.telemetry import Event
 
 _CHUNK = 256 * 1024
 
@@ -89,7 +90,7 @@ class Transport:
                 pause = _pause(plan, reply)
                 if self._clock.monotonic() + pause < ends:
                     reason = f"status {reply.status}" if reply else type(failure).__name__
-                    log.info("site.request.retried", host=host, reason=reason, pause=round(pause, 2))
+                    log.info(Event.SITE_REQUEST_RETRIED, host=host, reason=reason, pause=round(pause, 2))
                     self._clock.sleep(pause)
                     continue
             if reply is not None:
