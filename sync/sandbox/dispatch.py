@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from sync.sandbox.call import Call
-from sync.sandbox.contents import people, projects, records, structure
+from sync.sandbox.contents import changes, people, projects, records, structure
 from sync.sandbox.errors import BAD_CONTENT, ApiError
 from sync.sandbox.wire import Reply
 
@@ -28,6 +28,10 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("userDagMapping", "export"): people.user_dags,
     ("userRoleMapping", "export"): people.user_roles,
     ("record", "export"): records.export_records,
+    ("record", "import"): changes.import_records,
+    ("record", "delete"): changes.delete_records,
+    ("record", "rename"): changes.rename_record,
+    ("generateNextRecordName", "export"): changes.next_record_name,
 }
 _CONTENTS = frozenset(content for content, _ in HANDLERS)
 

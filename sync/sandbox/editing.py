@@ -101,14 +101,13 @@ def _details(project: Project, name: str, key: RowKey, cells: Cells, *, new: boo
     return ", ".join(parts)
 
 
-def delete(project: Project, name: str, *, at: datetime, user: str, how: str = "", logged: bool = True) -> None:
-    """Delete a whole record; unknown names are ignored."""
+def delete(project: Project, name: str, *, at: datetime, user: str, how: str = "", wipe_log: bool = False) -> None:
+    """Delete a whole record; unknown names are ignored. `wipe_log` takes its history out of the log, too."""
     record = project.remove(name)
     if record is None:
         return
-    if not logged:
-        project.log = [entry for entry in project.log if entry.record != name]
-        return
+    if wipe_log:
+        project.wipe_log(name)
     suffix = f" ({how})" if how else ""
     project.note(
         LogEntry(
@@ -158,9 +157,7 @@ def assign(project: Project, name: str, dag: str, *, at: datetime, user: str) ->
     )  # fmt: skip
 
 
-def lock(
-    project: Project, name: str, place: tuple[str, str, int], *, locked: bool, at: datetime, user: str
-) -> None:
+def lock(project: Project, name: str, place: tuple[str, str, int], *, locked: bool, at: datetime, user: str) -> None:
     """Lock or unlock a form (event, form, instance) of a record; no change of data (guess: lock-no-change)."""
     entry = (name, *place)
     project.locks = project.locks | {entry} if locked else project.locks - {entry}

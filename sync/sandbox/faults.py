@@ -109,9 +109,7 @@ class FaultBox:
 
 
 def _page(title: str, text: str) -> str:
-    return (
-        f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h3>{title}</h3><p>{text}</p></body></html>\n"
-    )
+    return f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h3>{title}</h3><p>{text}</p></body></html>\n"
 
 
 def _html(text: str, status: int = 200) -> Reply:

@@ -74,7 +74,9 @@ class ProjectHandle:
         with self._changing() as project:
             found = project.records.get(record)
             if found is not None:
-                editing.drop_row(project, found, self._key(event, instrument, instance), at=self._clock.local(), user=user)
+                editing.drop_row(
+                    project, found, self._key(event, instrument, instance), at=self._clock.local(), user=user
+                )
 
     def rename_record(self, record: str, new_name: str, *, user: str = _STAFF) -> None:
         """Rename a record; the log shows an update that sets the record id."""

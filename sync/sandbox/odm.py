@@ -61,3 +61,8 @@ SURVEY_ID_ITEM = "redcap_survey_identifier"
 def clark(namespace: str, name: str) -> str:
     """Write a name the way ElementTree does."""
     return f"{{{namespace}}}{name}"
+
+
+def back(mapping: dict[str, str]) -> dict[str, str]:
+    """Turn one of the tables around, for the writer."""
+    return {value: key for key, value in mapping.items()}

@@ -41,6 +41,8 @@ class Settings:
     missing_data_codes: str = ""
     external_modules: str = ""
     bypass_branching: int = 0
+    #: an administrator allowed deletions to take a record's history out of the log
+    delete_logging: int = 0
     #: XML globals that are carried but not interpreted
     carried: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,10 +76,11 @@ class Changes:
     records: set[str] = field(default_factory=set)
     structure: bool = False
     documents: set[int] = field(default_factory=set)
+    log_rewritten: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether anything changed."""
-        return bool(self.records or self.structure or self.documents)
+        return bool(self.records or self.structure or self.documents or self.log_rewritten)
 
 
 class Project:
@@ -117,6 +120,14 @@ class Project:
     def note(self, entry: LogEntry) -> None:
         """Append to the log."""
         self.log.append(entry)
+
+    def wipe_log(self, name: str) -> None:
+        """Blank the entries of one record, keeping their places, so that the log's numbers stay."""
+        self.log = [
+            replace(entry, record="", action=entry.action.removesuffix(name), details="") if entry.record == name else entry
+            for entry in self.log
+        ]
+        self.changes.log_rewritten = True
 
     def write_row(self, name: str, key: RowKey, cells: Cells, at: datetime, *, loading: bool = False) -> None:
         """Set cells of a row (a blank text erases), making record and row as needed."""

@@ -39,7 +39,12 @@ class Sandbox:
     """Serve projects over a REDCap-compatible API on loopback; a context manager that stops the server."""
 
     def __init__(
-        self, *, clock: ServerClock | None = None, state: Path | None = None, super_token: str = "", version: str = VERSION
+        self,
+        *,
+        clock: ServerClock | None = None,
+        state: Path | None = None,
+        super_token: str = "",
+        version: str = VERSION,
     ) -> None:
         """Start without projects, or with those kept in the folder `state`."""
         self.clock = clock or ServerClock()
@@ -68,10 +73,10 @@ class Sandbox:
             self._check_token(token, slug)
             if slug not in self._projects or replace:
                 number = project_id if project_id is not None else self._next_project_id()
-                project = xml_load.load(
-                    xml_text, slug=slug, project_id=number, at=self.clock.local(), username=ADMIN
+                project = xml_load.load(xml_text, slug=slug, project_id=number, at=self.clock.local(), username=ADMIN)
+                project.users[ADMIN] = User(
+                    username=ADMIN, email="sandbox@example.org", firstname="Sandbox", lastname="Admin"
                 )
-                project.users[ADMIN] = User(username=ADMIN, email="sandbox@example.org", firstname="Sandbox", lastname="Admin")
                 self._projects[slug] = project
                 self._store.save_new(project)
             self._set_token(token, slug, ADMIN)
@@ -185,7 +190,13 @@ class Sandbox:
         return Answer(reply=reply, fault=fault)
 
     def _handled(
-        self, parameters: Parameters, holder: TokenHolder | None, form: str, returned: str, base_url: str, fault: Fault | None
+        self,
+        parameters: Parameters,
+        holder: TokenHolder | None,
+        form: str,
+        returned: str,
+        base_url: str,
+        fault: Fault | None,
     ) -> wire.Reply:
         if holder is None:
             if self._is_super(parameters.get("token")):
@@ -205,7 +216,9 @@ class Sandbox:
                 return dispatch.handler_of(request)(request)
 
     def _is_super(self, token: str) -> bool:
-        return bool(self.super_token) and secrets.compare_digest(token.lower().encode(), self.super_token.lower().encode())
+        return bool(self.super_token) and secrets.compare_digest(
+            token.lower().encode(), self.super_token.lower().encode()
+        )
 
     def _super(self, parameters: Parameters, returned: str) -> wire.Reply:
         from sync.sandbox.contents import creation  # noqa: PLC0415 -- creation needs this module's types

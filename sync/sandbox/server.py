@@ -215,4 +215,6 @@ _WELCOME = b"<!DOCTYPE html>\n<html><body><h1>REDCap-API-compatible sandbox</h1>
 
 
 def _not_found() -> Reply:
-    return Reply(body=b"<!DOCTYPE html>\n<html><body><h1>404 Not Found</h1></body></html>\n", content_type=HTML, status=404)
+    return Reply(
+        body=b"<!DOCTYPE html>\n<html><body><h1>404 Not Found</h1></body></html>\n", content_type=HTML, status=404
+    )

@@ -66,7 +66,9 @@ class SqliteStore(MemoryStore):
 
     def load(self) -> list[Project]:
         """Read every project back."""
-        return [self._project(json.loads(body)) for (body,) in self._db.execute("SELECT body FROM project ORDER BY rowid")]
+        return [
+            self._project(json.loads(body)) for (body,) in self._db.execute("SELECT body FROM project ORDER BY rowid")
+        ]
 
     def _project(self, plain: state.Plain) -> Project:
         project = state.project_from_plain(plain)
@@ -92,9 +94,7 @@ class SqliteStore(MemoryStore):
             for table in ("record", "document", "log"):
                 self._db.execute(f"DELETE FROM {table} WHERE slug = ?", (project.slug,))
             self._logged[project.slug] = 0
-            changes = Changes(
-                records=set(project.records.names()), structure=True, documents=set(project.documents)
-            )
+            changes = Changes(records=set(project.records.names()), structure=True, documents=set(project.documents))
             self._write(project, changes)
         project.changes = Changes()
 
@@ -124,6 +124,9 @@ class SqliteStore(MemoryStore):
                     "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?)",
                     (slug, number, document.name, document.mime, document.folder, document.content),
                 )
+        if changes.log_rewritten:
+            self._db.execute("DELETE FROM log WHERE slug = ?", (slug,))
+            self._logged[slug] = 0
         start = self._logged.get(slug, 0)
         self._db.executemany(
             "INSERT INTO log VALUES (?, ?, ?)",

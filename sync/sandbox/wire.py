@@ -218,9 +218,10 @@ def error_reply(status: int, text: str, kind: str) -> Reply:
     elif kind == CSV:
         body = f"ERROR: {text}".encode()
     else:
-        body = f"{XML_HEAD}<hash><error>{_escape(text)}</error></hash>".encode()
+        body = f"{XML_HEAD}<hash><error>{escaped(text)}</error></hash>".encode()
     return Reply(body=body, content_type=CONTENT_TYPES.get(kind, CONTENT_TYPES[XML]), status=status)
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """Escape text for the inside of an XML element."""
     return _NOT_XML.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -99,4 +99,6 @@ def _blank(sandbox: "Sandbox", slug: str, number: int, *, longitudinal: bool) ->
         mapping={event.unique_name: ("form_1",)},
     )
     created = sandbox.clock.local().strftime("%Y-%m-%d %H:%M:%S")
-    return Project(slug=slug, settings=Settings(project_id=number, title="", creation_time=created), structure=structure)
+    return Project(
+        slug=slug, settings=Settings(project_id=number, title="", creation_time=created), structure=structure
+    )
