@@ -1,0 +1,255 @@
+"""Ask the warehouse: what it promises to whoever runs a site, acts on queries, or reads.
+
+A contract suite (tests/warehouse) examines every implementation, on SQLite and on PostgreSQL.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from schemas.coordinates import Coordinate, RowKey
+from schemas.frames import FormFrame
+from sync.ports.stored import (
+    CellVersion,
+    EfficacyRow,
+    LeaseRow,
+    OutcomeRow,
+    ParkedRun,
+    QueryFilter,
+    QueryThread,
+    ResponseRow,
+    RunRow,
+    SiteRow,
+    SiteStatus,
+    StoreCounts,
+    SubjectRow,
+    Verification,
+    VisitRow,
+)
+from sync.queries.model import Query, QueryEventDraft
+from validators.findings import Coverage
+
+
+class SiteTransaction(Protocol):
+    """Write to one site: everything or nothing.
+
+    Before: the caller holds the site's lock. After a clean exit of the ``with`` block all of it is visible at once
+    and durable; after an exception, or the death of the process, none of it ever was. Every method belongs to the
+    one transaction and sees what the methods before it wrote. Repeating a whole transaction with the same data
+    writes nothing to form tables, ``cell_change``, ``subject``, ``visit`` or the ledger.
+    """
+
+    site: str
+    run_id: str
+    at: datetime
+
+    def put_site(self, row: SiteRow) -> None:
+        """Note the site's description; a no-op where it stands so."""
+        ...
+
+    def store(
+        self,
+        frames: Sequence[FormFrame],
+        *,
+        mapping_version: str,
+        complete: bool,
+        records: Collection[str] = (),
+    ) -> StoreCounts:
+        """Make the form tables hold the frames, and keep what they held as history.
+
+        ``complete``: the frames are the whole site; rows that they do not hold are gone there and are deleted, with
+        their last values in ``cell_change``. Otherwise only rows of ``records`` (pulled whole) can be gone. A form
+        without a frame is left as it is: not looked at is not gone. A row keeps ``run_id`` of the run that last
+        changed it. A new mapping version that changes no value changes no row. Frames hold no two rows of one key
+        (ValueError).
+        """
+        ...
+
+    def put_subjects(self, rows: Iterable[SubjectRow]) -> None:
+        """Make the site's subjects be exactly these."""
+        ...
+
+    def put_visits(self, rows: Iterable[VisitRow]) -> None:
+        """Make the site's visits be exactly these."""
+        ...
+
+    def put_outcomes(self, rows: Iterable[OutcomeRow]) -> None:
+        """Make the site's derived outcomes be exactly these."""
+        ...
+
+    def quarantine(self, rows: Collection[RowKey]) -> int:
+        """Set ``is_quarantined`` on exactly these rows of the site; count the rows whose flag changed.
+
+        Keys of rows that do not stand are ignored (their query points at a gap). Not a change of data: ``run_id``
+        stays and nothing goes to the history.
+        """
+        ...
+
+    def queries(self) -> tuple[Query, ...]:
+        """Read all queries of the site, by number, as of this transaction."""
+        ...
+
+    def next_number(self) -> int:
+        """Give the running part of the first query number never given at this site; 1 in the beginning."""
+        ...
+
+    def put_queries(
+        self, drafts: Sequence[QueryEventDraft], queries: Iterable[Query], *, next_number: int | None = None
+    ) -> None:
+        """Append ledger rows and write the queries as they stand after them.
+
+        ``drafts`` are sealed (seq, hashes) behind the site's chain in the given order. ``queries`` holds at least
+        every query that a draft is about; each carries its version after its drafts, and where the query stands at
+        another version than the one before them, StaleQuery is raised (exit of the block: nothing happened).
+        Queries without a draft are written where something that the machine saw differs. ``next_number`` is the
+        first number not given after this.
+        """
+        ...
+
+    def coverage(self, rows: Iterable[Coverage]) -> None:
+        """Note how far each check reached in this run."""
+        ...
+
+    def state(self, name: str) -> Any:
+        """Read a small value that this site's last run left (cursor, dictionary digest); None where none is."""
+        ...
+
+    def put_state(self, name: str, value: Any) -> None:
+        """Leave a small value, anything JSON can hold, for the next run."""
+        ...
+
+    def put_payload(self, name: str, body: bytes, *, pulled_at: datetime) -> None:
+        """Keep a raw reply of the source, as it came."""
+        ...
+
+    def finish_run(self, row: RunRow) -> None:
+        """Note the run as done, in the same transaction as what it did."""
+        ...
+
+
+class Warehouse(Protocol):
+    """Keep the study. Safe to use from several threads; writers of different sites never wait on each other's data."""
+
+    def upgrade(self) -> list[str]:
+        """Bring tables, columns and views to what the study needs; say what was done, nothing where all stood."""
+        ...
+
+    def pending(self) -> tuple[str, ...]:
+        """Say what ``upgrade`` would do."""
+        ...
+
+    def site_lock(self, site: str) -> AbstractContextManager[None]:
+        """Hold the right to work on a site; raise SiteLocked at once where another process or thread has it.
+
+        The system releases it when the process dies, so a killed run can be repeated at once.
+        """
+        ...
+
+    def transaction(self, site: str, run_id: str, at: datetime) -> AbstractContextManager[SiteTransaction]:
+        """Open the one transaction of a run at a site; ``at`` is the moment that its changes are noted with."""
+        ...
+
+    def record_run(self, row: RunRow) -> None:
+        """Note a run that wrote nothing else: unreachable, refused, braked, failed."""
+        ...
+
+    def park(self, row: ParkedRun) -> None:
+        """Keep a run that a brake stopped, for a person to decide on."""
+        ...
+
+    def decide(self, site: str, run_id: str, *, decision: str, by: str, at: datetime) -> bool:
+        """Note a person's decision on a parked run; False where none waits under that name."""
+        ...
+
+    def use_approval(self, site: str, run_id: str, *, used_by: str) -> bool:
+        """Use up an approval; False where there is none or it was used."""
+        ...
+
+    def take_lease(self, row: LeaseRow) -> None:
+        """Tell that a run works on a site; informs only."""
+        ...
+
+    def beat(self, site: str, run_id: str, *, at: datetime) -> None:
+        """Tell that the run is alive."""
+        ...
+
+    def drop_lease(self, site: str, run_id: str) -> None:
+        """Tell that the run has ended."""
+        ...
+
+    def reader(self) -> "WarehouseReader":
+        """Give the reading side."""
+        ...
+
+
+class WarehouseReader(Protocol):
+    """Read the warehouse; every call sees one moment of it and changes nothing."""
+
+    def sites(self) -> tuple[SiteRow, ...]:
+        """List the sites."""
+        ...
+
+    def status(self, *, aged_before: datetime) -> tuple[SiteStatus, ...]:
+        """Tell of every site its last success, last run, queries by state, and OPEN ones opened before a moment."""
+        ...
+
+    def runs(self, *, site: str | None = None, limit: int = 50) -> tuple[RunRow, ...]:
+        """List runs, newest first."""
+        ...
+
+    def run(self, run_id: str) -> tuple[RunRow, ...]:
+        """Give what one run did, a row a site."""
+        ...
+
+    def parked(self, *, site: str | None = None, undecided: bool = False) -> tuple[ParkedRun, ...]:
+        """List parked runs, newest first."""
+        ...
+
+    def coverage(self, site: str, run_id: str | None = None) -> tuple[Coverage, ...]:
+        """Give how far each check reached, in one run or in the last one that noted it."""
+        ...
+
+    def queries(self, filter_: QueryFilter | None = None) -> tuple[Query, ...]:
+        """List queries by site and number."""
+        ...
+
+    def thread(self, number: str, *, site: str | None = None) -> QueryThread | None:
+        """Give one query with its ledger rows and texts; None where no such number was given."""
+        ...
+
+    def history(self, cell: Coordinate) -> tuple[CellVersion, ...]:
+        """Tell one cell's whole life, oldest first: first value with its run, each change, the end of its row."""
+        ...
+
+    def frames(self, site: str) -> tuple[FormFrame, ...]:
+        """Give back the site's frames as they were stored, rows by record, event and instance."""
+        ...
+
+    def state(self, site: str, name: str) -> Any:
+        """Read a small value that the site's last run left."""
+        ...
+
+    def subjects(self, site: str | None = None) -> Mapping[str, tuple[SubjectRow, ...]]:
+        """Give the subjects of each site."""
+        ...
+
+    def visits(self, site: str | None = None) -> Mapping[str, tuple[VisitRow, ...]]:
+        """Give the visits of each site."""
+        ...
+
+    def outcomes(self, site: str | None = None) -> Mapping[str, tuple[OutcomeRow, ...]]:
+        """Give the derived outcomes of each site."""
+        ...
+
+    def efficacy(self) -> tuple[EfficacyRow, ...]:
+        """Read ``efficacy_by_visit`` in the order of measures and visits of the study."""
+        ...
+
+    def responses(self) -> tuple[ResponseRow, ...]:
+        """Read ``response_summary`` in the order of the study's visits."""
+        ...
+
+    def verify(self) -> Verification:
+        """Prove chain, replay, texts beside the chain, fingerprints of rows, and that the triggers stand."""
+        ...

@@ -1,0 +1,145 @@
+"""Move whole frames into and out of the database in the way that each database likes best.
+
+SQLite takes tuples through ``executemany`` with dates as ISO text (as SQLAlchemy writes them); PostgreSQL takes
+COPY. Per-cell Python and SQLAlchemy's own row handling stay off this path.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from polars.datatypes import DataType
+
+_SQLITE_FORMATS = {pl.Date: "%Y-%m-%d", pl.Time: "%H:%M:%S%.6f", pl.Datetime: "%Y-%m-%d %H:%M:%S%.6f"}
+_RECORDS_AT_ONCE = 500
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier for both databases."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def run(connection: sa.Connection, sql: str) -> None:
+    """Run one statement without parameters, per cent signs and all."""
+    connection.exec_driver_sql(sql if connection.dialect.name == "sqlite" else sql.replace("%", "%%"))
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(map(quoted, columns))
+
+
+def _driver(connection: sa.Connection) -> Any:
+    """Reach the driver's own connection, inside the transaction that SQLAlchemy has begun."""
+    return connection.connection.driver_connection
+
+
+def _for_sqlite(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
+    texts = [
+        pl.col(name).dt.to_string(_SQLITE_FORMATS[dtype.base_type()])
+        for name, dtype in frame.schema.items()
+        if dtype.base_type() in _SQLITE_FORMATS
+    ]
+    return frame.with_columns(texts).rows()
+
+
+def insert(connection: sa.Connection, table: str, frame: pl.DataFrame) -> None:
+    """Insert rows that are known to be new; the frame's columns carry the table's column names."""
+    if not frame.height:
+        return
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * frame.width)
+        sql = f"INSERT INTO {quoted(table)} ({_names(frame.columns)}) VALUES ({marks})"
+        _driver(connection).executemany(sql, _for_sqlite(frame))
+        return
+    _copy(connection, table, frame)
+
+
+def _copy(connection: sa.Connection, table: str, frame: pl.DataFrame) -> None:
+    with (
+        _driver(connection).cursor() as cursor,
+        cursor.copy(f"COPY {quoted(table)} ({_names(frame.columns)}) FROM STDIN") as copy,
+    ):
+        for row in frame.rows():
+            copy.write_row(row)
+
+
+def upsert(
+    connection: sa.Connection, table: str, frame: pl.DataFrame, *, key: Sequence[str], keep: Collection[str] = ()
+) -> None:
+    """Insert rows or overwrite the standing ones; columns in ``keep`` are set by an insert only."""
+    if not frame.height:
+        return
+    changing = [name for name in frame.columns if name not in key and name not in keep]
+    action = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in changing)
+    resolve = f"ON CONFLICT ({_names(key)}) DO " + (f"UPDATE SET {action}" if changing else "NOTHING")
+    head = f"INSERT INTO {quoted(table)} ({_names(frame.columns)})"
+    if connection.dialect.name == "sqlite":
+        sql = f"{head} VALUES ({', '.join('?' * frame.width)}) {resolve}"
+        _driver(connection).executemany(sql, _for_sqlite(frame))
+        return
+    staging = "syncline_staging"
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{staging}")
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE {staging} ON COMMIT DROP AS "
+        f"SELECT {_names(frame.columns)} FROM {quoted(table)} WITH NO DATA"
+    )
+    _copy(connection, staging, frame)
+    connection.exec_driver_sql(f"{head} SELECT {_names(frame.columns)} FROM {staging} {resolve}")
+
+
+def execute_many(connection: sa.Connection, sql: str, frame: pl.DataFrame) -> int:
+    """Run one statement for each row and count the rows that it touched.
+
+    ``sql`` has a ``?`` for each of the frame's columns in order.
+    """
+    if not frame.height:
+        return 0
+    if connection.dialect.name == "sqlite":
+        return int(_driver(connection).executemany(sql, _for_sqlite(frame)).rowcount)
+    with _driver(connection).cursor() as cursor:
+        cursor.executemany(sql.replace("%", "%%").replace("?", "%s"), frame.rows())
+        return int(cursor.rowcount)
+
+
+def fetch(connection: sa.Connection, sql: str, parameters: Sequence[Any], schema: dict[str, DataType]) -> pl.DataFrame:
+    """Read a query's rows into a frame of the given schema; ``sql`` marks parameters with ``?``."""
+    if connection.dialect.name == "sqlite":
+        found = _driver(connection).execute(sql, tuple(parameters)).fetchall()
+        dated = {name: dtype for name, dtype in schema.items() if dtype.base_type() in _SQLITE_FORMATS}
+        frame = pl.DataFrame(found, schema=schema | dict.fromkeys(dated, pl.String()), orient="row")
+        return frame.with_columns(
+            pl.col(name).str.strptime(dtype, _SQLITE_FORMATS[dtype.base_type()].replace("%.6f", "%.f"))
+            for name, dtype in dated.items()
+        )
+    with _driver(connection).cursor() as cursor:
+        marked = sql.replace("%", "%%").replace("?", "%s")
+        found = cursor.execute(marked, tuple(parameters)).fetchall()
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def fetch_records(
+    connection: sa.Connection,
+    sql: str,
+    site: str,
+    records: Sequence[str] | None,
+    schema: dict[str, DataType],
+) -> pl.DataFrame:
+    """Read rows of one site, of some records or of all; ``sql`` ends with ``WHERE site = ?``, order by key follows.
+
+    The order is that of (record, event, instance) in the frame, the same on both databases.
+    """
+    if records is None:
+        found = fetch(connection, sql, (site,), schema)
+    else:
+        batches = [records[start : start + _RECORDS_AT_ONCE] for start in range(0, len(records), _RECORDS_AT_ONCE)]
+        found = pl.concat(
+            [
+                pl.DataFrame(schema=schema),
+                *(
+                    fetch(connection, f"{sql} AND record IN ({', '.join('?' * len(each))})", (site, *each), schema)
+                    for each in batches
+                ),
+            ]
+        )
+    return found.sort("record", "event", "instance")

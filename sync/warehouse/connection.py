@@ -1,0 +1,93 @@
+"""Open the warehouse's database so that both kinds behave alike.
+
+SQLite: WAL, foreign keys, a busy time-out, and writers begin with ``BEGIN IMMEDIATE`` (a deferred transaction that
+reads first and writes later fails with "database is locked" whatever the time-out). Readers ask for the plain
+``BEGIN`` with the execution option ``syncline_reads`` and get a snapshot without blocking a writer.
+PostgreSQL: psycopg 3, sessions in UTC.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from sync.errors import ConfigError
+
+BUSY_SECONDS = 60
+"""How long a writer waits for another site's transaction on SQLite."""
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Build the engine for a warehouse URL; ConfigError where it names no database that Syncline knows."""
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError as error:
+        raise ConfigError(["[warehouse] url: not a database URL"]) from error
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed)
+    raise ConfigError(["[warehouse] url: must begin with sqlite:/// or postgresql+psycopg://"])
+
+
+def sqlite_path(engine: sa.Engine) -> Path | None:
+    """Name the file of a SQLite warehouse; None on PostgreSQL."""
+    if engine.dialect.name != "sqlite":
+        return None
+    return Path(str(engine.url.database))
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigError(["[warehouse] url: SQLite needs a file, such as sqlite:///warehouse.sqlite"])
+    if not Path(url.database).parent.is_dir():
+        raise ConfigError(["[warehouse] url: the folder of the SQLite file does not exist; create it"])
+    engine = sa.create_engine(
+        url.set(drivername="sqlite"), connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        # The driver's own transaction handling is switched off: "begin" below decides.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("syncline_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    if url.get_driver_name() not in ("psycopg", "postgresql"):
+        raise ConfigError(["[warehouse] url: PostgreSQL is reached through postgresql+psycopg://"])
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={"options": "-c timezone=UTC"},
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give a connection that sees one moment of the database and changes nothing."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection = connection.execution_options(syncline_reads=True)
+        else:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            yield connection

@@ -1,0 +1,96 @@
+"""Read a form's stored rows back as the frames that were stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import sqlalchemy as sa
+from polars.datatypes import DataType
+
+from schemas import frames
+from sync.warehouse import bulk, layout
+from sync.warehouse.layout import Slot
+
+ROW_SCHEMA: dict[str, DataType] = {"record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
+
+PLACE_SCHEMA: dict[str, DataType] = {
+    "status": pl.Int64(),
+    "site_event": pl.String(),
+    "site_instrument": pl.String(),
+    "site_instance": pl.Int64(),
+    "remarks": pl.String(),
+}
+"""Columns of the raw table that say where a row stands at the site and how it was read."""
+
+OWN_SCHEMA: dict[str, DataType] = {"is_quarantined": pl.Boolean(), "run_id": pl.String(), "row_hash": pl.Int64()}
+FIRST_SCHEMA: dict[str, DataType] = {"mapping_version": pl.String(), "first_run_id": pl.String()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRows:
+    """Hold stored rows, both frames in the same order (record, event, instance)."""
+
+    #: ROW_SCHEMA, OWN_SCHEMA with a leading underscore, then the frame columns as harmonised values
+    values: pl.DataFrame
+    #: ROW_SCHEMA, PLACE_SCHEMA and FIRST_SCHEMA with a leading underscore, then the frame columns as entered
+    texts: pl.DataFrame
+
+
+def table_names(slots: Sequence[Slot]) -> tuple[str, ...]:
+    """Name a form's tables, first part first."""
+    return tuple(dict.fromkeys(slot.table_name for slot in slots))
+
+
+def read(
+    connection: sa.Connection, site: str, slots: Sequence[Slot], records: Sequence[str] | None = None
+) -> StoredRows:
+    """Read a site's rows of one form, of some records or of all."""
+    values: list[pl.DataFrame] = []
+    texts: list[pl.DataFrame] = []
+    for table in table_names(slots):
+        mine = [slot for slot in slots if slot.table_name == table]
+        own = {} if values else OWN_SCHEMA
+        place = {} if texts else PLACE_SCHEMA | FIRST_SCHEMA
+        types = {slot.column_name: frames.POLARS_TYPES[slot.kind] for slot in mine}
+        raw = dict.fromkeys(types, pl.String())
+        names = {slot.column_name: slot.frame_column for slot in mine}
+        values.append(_part(connection, table, site, records, own, types, names))
+        texts.append(_part(connection, layout.raw_of(table), site, records, place, raw, names))
+    return StoredRows(values=_beside(values), texts=_beside(texts))
+
+
+def _part(
+    connection: sa.Connection,
+    table: str,
+    site: str,
+    records: Sequence[str] | None,
+    own: dict[str, DataType],
+    columns: dict[str, DataType],
+    names: dict[str, str],
+) -> pl.DataFrame:
+    schema = ROW_SCHEMA | own
+    # A frame column may be called like one of our own; numbers keep them apart until they are renamed.
+    numbered = {f"\x00{number}": dtype for number, dtype in enumerate(columns.values())}
+    wanted = ", ".join(bulk.quoted(name) for name in (*schema, *columns))
+    found = bulk.fetch_records(
+        connection, f"SELECT {wanted} FROM {bulk.quoted(table)} WHERE site = ?", site, records, schema | numbered
+    )
+    own_names = {name: f"_{name}" for name in own}
+    frame_names = dict(zip(numbered, names.values(), strict=True))
+    return found.rename(own_names | frame_names)
+
+
+def _beside(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    first, *others = parts
+    return first.hstack([column for part in others for column in part.drop(*ROW_SCHEMA).get_columns()])
+
+
+def read_hashes(connection: sa.Connection, site: str, slots: Sequence[Slot]) -> pl.DataFrame:
+    """Read the keys and fingerprints of a site's rows of one form."""
+    table = table_names(slots)[0]
+    return bulk.fetch(
+        connection,
+        f"SELECT record, event, instance, row_hash FROM {bulk.quoted(table)} WHERE site = ?",
+        (site,),
+        ROW_SCHEMA | {"row_hash": pl.Int64()},
+    )

@@ -1,0 +1,279 @@
+"""Bring one form's tables from what stands to what was pulled, with history.
+
+difference (pure) -> history -> rows. Everything happens in the caller's transaction, under the site's lock, so what
+was read here cannot change before it is written.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import polars as pl
+import sqlalchemy as sa
+
+from schemas.coordinates import KEY_COLUMNS
+from schemas.frames import META_COLUMNS, FormFrame
+from sync.ports.stored import StoreCounts
+from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables
+from sync.warehouse.layout import Slot
+
+ROW = list(difference.ROW)
+_PLACE = list(form_rows.PLACE_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """Say who writes: one run's transaction over one site."""
+
+    connection: sa.Connection
+    site: str
+    run_id: str
+    at: datetime
+
+    @property
+    def moment(self) -> datetime:
+        """Give the moment as the driver takes it, bypassing SQLAlchemy's types."""
+        at = self.at.astimezone(UTC)
+        return at if self.connection.dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+
+def store(
+    write: Write,
+    frame: FormFrame,
+    slots: Sequence[Slot],
+    *,
+    mapping_version: str,
+    complete: bool,
+    records: Collection[str],
+) -> StoreCounts:
+    """Store one form of one pull; see ``SiteTransaction.store`` for the contract."""
+    _refuse_unfit(write.site, frame)
+    frame = _storable(frame)
+    arriving = _arriving(frame, slots)
+    standing = form_rows.read_hashes(write.connection, write.site, slots)
+    found = difference.rows(standing, arriving.select(*ROW, "row_hash"))
+    _insert(write, frame, arriving, slots, found.inserted, mapping_version)
+    updated, changed = _update(write, frame, arriving, slots, found.suspected, mapping_version)
+    vanished = found.vanished
+    if not complete:
+        vanished = vanished.filter(pl.col("record").is_in(list(records)))
+    _delete(write, slots, vanished)
+    if complete:
+        _join_mapping(write, slots, mapping_version)
+    return StoreCounts(inserted=found.inserted.len(), updated=updated, deleted=vanished.height, cells_changed=changed)
+
+
+def _refuse_unfit(site: str, frame: FormFrame) -> None:
+    """Refuse what no harmonised frame may be; that is a fault of the program, not of the data."""
+    if (frame.rows["site"] != site).any():
+        raise ValueError(f"form {frame.form.name}: rows of another site than {site}")
+    if frame.rows.select(ROW).is_duplicated().any():
+        raise ValueError(f"form {frame.form.name}: two rows with one key")
+
+
+def _storable(frame: FormFrame) -> FormFrame:
+    """Take out what one of the databases could not hold: U+0000 in texts (PostgreSQL), NaN (SQLite)."""
+
+    def cleaned(cells: pl.DataFrame) -> pl.DataFrame:
+        texts = [c for c in cells.iter_columns() if c.dtype == pl.String and c.str.contains("\0", literal=True).any()]
+        numbers = [c for c in cells.iter_columns() if c.dtype == pl.Float64 and c.is_nan().any()]
+        return cells.with_columns(
+            *(c.str.replace_all("\0", "", literal=True) for c in texts), *(c.fill_nan(None) for c in numbers)
+        )
+
+    return replace(frame, rows=cleaned(frame.rows), raw=cleaned(frame.raw))
+
+
+def remarks_of(frame: FormFrame) -> pl.Series:
+    """Write each row's reading problems and declared gaps as one JSON text; null where there are none."""
+    if not frame.problems.height and not frame.declared.height:
+        return pl.repeat(None, frame.rows.height, dtype=pl.String, eager=True).alias("remarks")
+    by_row: dict[int, dict[str, dict[str, list[str]]]] = {}
+    for kind, listed in (("problems", frame.problems), ("declared", frame.declared)):
+        for row, column, word in listed.iter_rows():
+            by_row.setdefault(row, {}).setdefault(kind, {}).setdefault(column, []).append(word)
+    texts = [
+        json.dumps(by_row[row], ensure_ascii=False, sort_keys=True) if row in by_row else None
+        for row in range(frame.rows.height)
+    ]
+    return pl.Series("remarks", texts, pl.String)
+
+
+def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> pl.DataFrame:
+    """Give ROW, PLACE_SCHEMA's columns with a leading underscore, and the fingerprint, in the frame's order."""
+    remarks = remarks_of(frame)
+    present = [slot for slot in slots if slot.frame_column in frame.raw.columns]
+    return frame.rows.select(*ROW, *META_COLUMNS).with_columns(
+        remarks.alias("_remarks"), fingerprints.row_hashes(frame, remarks, present)
+    )
+
+
+def _typed_part(write: Write, rows: pl.DataFrame, hashes: pl.Series, slots: Sequence[Slot], table: str) -> pl.DataFrame:
+    mine = _present(slots, table, rows)
+    columns = [rows[name] for name in KEY_COLUMNS]
+    if table == slots[0].table_name:
+        columns += [
+            pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True).alias("is_quarantined"),
+            pl.repeat(write.run_id, rows.height, dtype=pl.String, eager=True).alias("run_id"),
+            hashes.alias("row_hash"),
+        ]
+    return pl.DataFrame([*columns, *(rows[slot.frame_column].alias(slot.column_name) for slot in mine)])
+
+
+def _raw_part(
+    write: Write,
+    arriving: pl.DataFrame,
+    keys: pl.DataFrame,
+    raw: pl.DataFrame,
+    slots: Sequence[Slot],
+    table: str,
+    mapping_version: str,
+) -> pl.DataFrame:
+    mine = _present(slots, table, raw)
+    columns = [keys[name] for name in KEY_COLUMNS]
+    if table == slots[0].table_name:
+        columns += [arriving[f"_{name}"].alias(name) for name in _PLACE]
+        columns += [
+            pl.repeat(mapping_version, raw.height, dtype=pl.String, eager=True).alias("mapping_version"),
+            pl.repeat(write.run_id, raw.height, dtype=pl.String, eager=True).alias("first_run_id"),
+            pl.repeat(write.moment, raw.height, eager=True).alias("first_at"),
+        ]
+    return pl.DataFrame([*columns, *(raw[slot.frame_column].alias(slot.column_name) for slot in mine)])
+
+
+def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slot]:
+    """Leave out columns that the study no longer has: they keep what they hold."""
+    return [slot for slot in slots if slot.table_name == table and slot.frame_column in frame.columns]
+
+
+def _insert(
+    write: Write,
+    frame: FormFrame,
+    arriving: pl.DataFrame,
+    slots: Sequence[Slot],
+    positions: pl.Series,
+    mapping_version: str,
+) -> None:
+    if not positions.len():
+        return
+    whole = positions.len() == frame.rows.height
+    rows, raw, new = (each if whole else each[positions] for each in (frame.rows, frame.raw, arriving))
+    if not rows.select(ROW).equals(ordered := rows.select(ROW).sort(ROW)):
+        # Tables that are their own index fill fastest in the order of their key.
+        order = rows.select(pl.arg_sort_by(ROW)).to_series()
+        rows, raw, new = rows[order], raw[order], new[order]
+    del ordered
+    for table in form_rows.table_names(slots):
+        bulk.insert(write.connection, table, _typed_part(write, rows, new["row_hash"], slots, table))
+        part = _raw_part(write, new, rows, raw, slots, table, mapping_version)
+        bulk.insert(write.connection, layout.raw_of(table), part)
+
+
+def _update(
+    write: Write,
+    frame: FormFrame,
+    arriving: pl.DataFrame,
+    slots: Sequence[Slot],
+    positions: pl.Series,
+    mapping_version: str,
+) -> tuple[int, int]:
+    """Rewrite rows that differ from what stands; count rows and cells that changed."""
+    if not positions.len():
+        return 0, 0
+    rows, raw, new = frame.rows[positions], frame.raw[positions], arriving[positions]
+    order = rows.select(pl.arg_sort_by(ROW)).to_series()
+    rows, raw, new = rows[order], raw[order], new[order]
+    stored = form_rows.read(write.connection, write.site, slots, _records(rows))
+    values = rows.select(ROW).join(stored.values, on=ROW, how="left", maintain_order="left")
+    texts = rows.select(ROW).join(stored.texts, on=ROW, how="left", maintain_order="left")
+    compared = [slot for slot in slots if slot.frame_column in rows.columns]
+    cells = difference.cells(compared, values, texts, rows, raw)
+    moved = pl.any_horizontal([pl.lit(texts[f"_{name}"].ne_missing(new[f"_{name}"])).alias(name) for name in _PLACE])
+    really = pl.select(moved).to_series() | _holds(rows, cells)
+    record_changes(write, slots[0].form, cells)
+    changed = rows.filter(really), raw.filter(really), new.filter(really)
+    for table in form_rows.table_names(slots):
+        part = _typed_part(write, changed[0], changed[2]["row_hash"], slots, table)
+        bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=("is_quarantined",))
+        part = _raw_part(write, changed[2], changed[0], changed[1], slots, table, mapping_version)
+        bulk.upsert(write.connection, layout.raw_of(table), part, key=KEY_COLUMNS, keep=("first_run_id", "first_at"))
+    _refresh_hashes(write, slots, new.filter(~really))
+    return changed[0].height, cells.height
+
+
+def _records(rows: pl.DataFrame) -> list[str] | None:
+    """Name the records to read; None, for all, where that is no more work."""
+    records = rows["record"].unique().sort().to_list()
+    return records if len(records) <= 2000 else None
+
+
+def _holds(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
+    touched = cells.select(ROW).unique().with_columns(touched=True)
+    return rows.select(ROW).join(touched, on=ROW, how="left", maintain_order="left")["touched"].fill_null(False)
+
+
+def _refresh_hashes(write: Write, slots: Sequence[Slot], same: pl.DataFrame) -> None:
+    """Renew fingerprints of rows in which nothing changed but the way of computing them."""
+    table = bulk.quoted(slots[0].table_name)
+    keyed = same.select("row_hash", pl.lit(write.site).alias("site"), *ROW)
+    sql = f"UPDATE {table} SET row_hash = ? WHERE site = ? AND record = ? AND event = ? AND instance = ?"
+    bulk.execute_many(write.connection, sql, keyed)
+
+
+def record_changes(write: Write, form: str, cells: pl.DataFrame) -> None:
+    """Append changed cells (CHANGE_SCHEMA) to the history."""
+    history = cells.with_columns(
+        pl.lit(write.site).alias("site"),
+        pl.lit(write.run_id).alias("run_id"),
+        pl.lit(form).alias("instrument"),
+        pl.lit(write.moment).alias("changed_at"),
+    )
+    bulk.insert(write.connection, "cell_change", history.select([column.name for column in tables.cell_change.columns]))
+
+
+def _delete(write: Write, slots: Sequence[Slot], vanished: pl.DataFrame) -> None:
+    """End rows that the site no longer has: their last values go to the history, then the rows go."""
+    if not vanished.height:
+        return
+    form = slots[0].form
+    keys = vanished.sort(ROW)
+    stored = form_rows.read(write.connection, write.site, slots, _records(keys))
+    values = keys.select(ROW).join(stored.values, on=ROW, how="left", maintain_order="left")
+    texts = keys.select(ROW).join(stored.texts, on=ROW, how="left", maintain_order="left")
+    record_changes(write, form, difference.ends(slots, values, texts))
+    _record_ends(write, slots, keys)
+    keyed = keys.select(pl.lit(write.site).alias("site"), *ROW)
+    for table in form_rows.table_names(slots):
+        for name in (table, layout.raw_of(table)):
+            sql = f"DELETE FROM {bulk.quoted(name)} WHERE site = ? AND record = ? AND event = ? AND instance = ?"
+            bulk.execute_many(write.connection, sql, keyed)
+
+
+def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> None:
+    first = slots[0].table_name
+    raw = bulk.quoted(layout.raw_of(first))
+    keyed = keys.select(
+        pl.lit(write.run_id).alias("run_id"),
+        pl.lit(first).alias("table_name"),
+        pl.lit(write.moment).alias("ended_at"),
+        pl.lit(write.site).alias("site"),
+        *ROW,
+    )
+    sql = (
+        "INSERT INTO row_end (site, record, event, instrument, instance, first_run_id, first_at, run_id, table_name,"
+        " ended_at) SELECT site, record, event, instrument, instance, first_run_id, first_at, ?, ?, ?"
+        f" FROM {raw} WHERE site = ? AND record = ? AND event = ? AND instance = ?"
+    )
+    bulk.execute_many(write.connection, sql, keyed)
+
+
+def _join_mapping(write: Write, slots: Sequence[Slot], mapping_version: str) -> None:
+    """Note the mapping version that joins raw and harmonised values now; a no-op where it stands already."""
+    raw = bulk.quoted(layout.raw_of(slots[0].table_name))
+    sql = f"UPDATE {raw} SET mapping_version = ? WHERE site = ? AND mapping_version <> ?"
+    bulk.execute_many(
+        write.connection,
+        sql,
+        pl.DataFrame([[mapping_version], [write.site], [mapping_version]], schema=["a", "b", "c"]),
+    )

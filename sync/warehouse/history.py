@@ -1,0 +1,125 @@
+"""Tell the whole life of one cell from the history tables and what stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from schemas.coordinates import Coordinate, RowKey
+from sync.ports.stored import CellVersion
+from sync.warehouse import difference, form_rows, layout, tables
+from sync.warehouse.columns import Instant
+from sync.warehouse.layout import Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Life:
+    """Hold when a row came and, if it did, when it went."""
+
+    first_run_id: str
+    first_at: datetime
+    end_run_id: str | None
+    ended_at: datetime | None
+
+
+def of_cell(connection: sa.Connection, slots: Sequence[Slot], cell: Coordinate) -> tuple[CellVersion, ...]:
+    """List a cell's versions, oldest first; empty where no such row ever stood.
+
+    ``cell.field`` is the frame column. A row that went and came back has two lives, each with its first value.
+    """
+    mine = [slot for slot in slots if slot.form == cell.row.instrument]
+    slot = next((each for each in mine if cell.field in (each.frame_column, each.column_name)), None)
+    if slot is None:
+        return ()
+    ended = _ended_lives(connection, layout.first_table(slot.table_name), cell.row)
+    current = _current_life(connection, slot, cell.row)
+    changes = _changes(connection, slot, cell.row)
+    versions: list[CellVersion] = []
+    for life in [*ended, *([current] if current else [])]:
+        during = [change for change in changes if _within(change, life)]
+        versions += _versions(connection, slot, cell.row, life, during)
+    return tuple(versions)
+
+
+def _within(change: Any, life: _Life) -> bool:
+    return change.changed_at >= life.first_at and (life.ended_at is None or change.changed_at <= life.ended_at)
+
+
+def _versions(
+    connection: sa.Connection, slot: Slot, row: RowKey, life: _Life, changes: Sequence[Any]
+) -> list[CellVersion]:
+    def version(value: str | None, raw: str | None, run_id: str, since: datetime, change: str) -> CellVersion:
+        return CellVersion(
+            row=row,
+            table_name=slot.table_name,
+            column_name=slot.column_name,
+            value=value,
+            raw=raw,
+            run_id=run_id,
+            since=since,
+            change=change,
+        )
+
+    if changes:
+        first = changes[0].old, changes[0].raw_old
+    else:
+        # Never changed: what stands is what came; of a row that went, nothing is known, so it was blank.
+        first = (None, None) if life.ended_at else _standing(connection, slot, row)
+    found = [version(*first, life.first_run_id, life.first_at, "first")]
+    for change in changes:
+        word = "ended" if change.run_id == life.end_run_id else "changed"
+        found.append(version(change.new, change.raw_new, change.run_id, change.changed_at, word))
+    if life.end_run_id is not None and life.ended_at is not None and found[-1].change != "ended":
+        found.append(version(None, None, life.end_run_id, life.ended_at, "ended"))
+    return found
+
+
+def _matches(table: sa.Table | sa.TableClause, row: RowKey) -> list[sa.ColumnElement[bool]]:
+    return [
+        table.c.site == row.site,
+        table.c.record == row.record,
+        table.c.event == row.event,
+        table.c.instance == row.instance,
+    ]
+
+
+def _ended_lives(connection: sa.Connection, table_name: str, row: RowKey) -> list[_Life]:
+    table = tables.row_end
+    wanted = sa.select(table).where(*_matches(table, row), table.c.table_name == table_name)
+    return [
+        _Life(first_run_id=each.first_run_id, first_at=each.first_at, end_run_id=each.run_id, ended_at=each.ended_at)
+        for each in connection.execute(wanted.order_by(table.c.ended_at))
+    ]
+
+
+def _current_life(connection: sa.Connection, slot: Slot, row: RowKey) -> _Life | None:
+    raw = sa.table(
+        layout.raw_of(layout.first_table(slot.table_name)),
+        *(sa.column(name) for name in ("site", "record", "event", "instance", "first_run_id")),
+        sa.column("first_at", Instant()),
+    )
+    wanted = sa.select(raw.c.first_run_id, raw.c.first_at).where(*_matches(raw, row))
+    found = connection.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    return _Life(first_run_id=found.first_run_id, first_at=found.first_at, end_run_id=None, ended_at=None)
+
+
+def _changes(connection: sa.Connection, slot: Slot, row: RowKey) -> Sequence[Any]:
+    table = tables.cell_change
+    wanted = (
+        sa.select(table)
+        .where(*_matches(table, row), table.c.table_name == slot.table_name, table.c.column_name == slot.column_name)
+        .order_by(table.c.changed_at)
+    )
+    return connection.execute(wanted).all()
+
+
+def _standing(connection: sa.Connection, slot: Slot, row: RowKey) -> tuple[str | None, str | None]:
+    """Read what a cell holds now, value and text."""
+    stored = form_rows.read(connection, row.site, [slot], [row.record])
+    at = (stored.values["event"] == row.event) & (stored.values["instance"] == row.instance)
+    values = difference.text_of(stored.values.filter(at)[slot.frame_column])
+    return values[0], stored.texts.filter(at)[slot.frame_column][0]

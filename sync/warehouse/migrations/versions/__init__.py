@@ -1,0 +1,1 @@
+"""Hold one module a change, in the order of their numbers."""

@@ -1,0 +1,136 @@
+"""Open a warehouse and write to it (``Warehouse`` of the ports)."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from datetime import datetime
+
+import psycopg
+import sqlalchemy as sa
+
+from schemas.study import Study
+from sync.errors import ConfigError, SyncError
+from sync.ports.stored import LeaseRow, ParkedRun, RunRow
+from sync.warehouse import catalogue, connection, locks, small_rows, tables, transaction, upgrade
+from sync.warehouse.read import SqlReader
+from sync.warehouse.transaction import SqlSiteTransaction
+from sync.warehouse.upgrade import Status
+
+
+class SqlWarehouse:
+    """Keep one study in SQLite or PostgreSQL. Threads may share it; close it when done."""
+
+    def __init__(self, url: str, study: Study, *, secret: bytes) -> None:
+        """Open without touching the database; ``secret`` keys the hashes of the ledger.
+
+        ConfigError where the URL names no database that Syncline knows.
+        """
+        self.study = study
+        self._secret = secret
+        self._engine = connection.open_engine(url)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def upgrade(self) -> list[str]:
+        """Bring tables, columns and views to what the study needs; say what was done."""
+        with _discreet():
+            return upgrade.upgrade(self._engine, self.study)
+
+    def pending(self) -> tuple[str, ...]:
+        """Say what ``upgrade`` would do."""
+        return self.status().pending
+
+    def status(self) -> Status:
+        """Tell how far the database is."""
+        with _discreet(), connection.reading(self._engine) as reading:
+            return upgrade.status(reading, self.study)
+
+    def site_lock(self, site: str) -> AbstractContextManager[None]:
+        """Hold the right to work on a site; raise SiteLocked at once where somebody else has it."""
+        return locks.hold(self._engine, site)
+
+    @contextmanager
+    def transaction(self, site: str, run_id: str, at: datetime) -> Iterator[SqlSiteTransaction]:
+        """Open the one transaction of a run at a site; committed on a clean exit, else nothing happened."""
+        with _discreet(), self._engine.begin() as writing:
+            if writing.dialect.name == "postgresql":
+                # Runs and people's commands at one site follow one another; readers are not held up.
+                key = {"key": locks.advisory_key("write", site)}
+                writing.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), key)
+            self._refuse_outdated(writing)
+            yield SqlSiteTransaction(
+                writing, catalogue.read(writing), site=site, run_id=run_id, at=at, secret=self._secret
+            )
+
+    def _refuse_outdated(self, writing: sa.Connection) -> None:
+        if not sa.inspect(writing).has_table("form_column"):
+            raise ConfigError(["warehouse: the database is empty; run `sync warehouse upgrade`"])
+
+    def record_run(self, row: RunRow) -> None:
+        """Note a run that wrote nothing else."""
+        with _discreet(), self._engine.begin() as writing:
+            transaction.put_run(writing, row)
+
+    def park(self, row: ParkedRun) -> None:
+        """Keep a run that a brake stopped, for a person to decide on."""
+        with _discreet(), self._engine.begin() as writing:
+            small_rows.put(writing, tables.parked_run, asdict(row) | {"difference": dict(row.difference)})
+
+    def decide(self, site: str, run_id: str, *, decision: str, by: str, at: datetime) -> bool:
+        """Note a person's decision on a parked run; False where none waits under that name."""
+        columns = tables.parked_run.c
+        waiting = (columns.site == site) & (columns.run_id == run_id) & columns.decision.is_(None)
+        with _discreet(), self._engine.begin() as writing:
+            done = writing.execute(
+                sa.update(tables.parked_run).where(waiting).values(decision=decision, decided_by=by, decided_at=at)
+            )
+        return bool(done.rowcount)
+
+    def use_approval(self, site: str, run_id: str, *, used_by: str) -> bool:
+        """Use up an approval; False where there is none or it was used."""
+        columns = tables.parked_run.c
+        approved = (columns.site == site) & (columns.run_id == run_id) & (columns.decision == "approved")
+        with _discreet(), self._engine.begin() as writing:
+            done = writing.execute(
+                sa.update(tables.parked_run)
+                .where(approved, columns.used_by_run_id.is_(None))
+                .values(used_by_run_id=used_by)
+            )
+        return bool(done.rowcount)
+
+    def take_lease(self, row: LeaseRow) -> None:
+        """Tell that a run works on a site; informs only."""
+        with _discreet(), self._engine.begin() as writing:
+            small_rows.put(writing, tables.lease, asdict(row))
+
+    def beat(self, site: str, run_id: str, *, at: datetime) -> None:
+        """Tell that the run is alive."""
+        with _discreet(), self._engine.begin() as writing:
+            writing.execute(sa.update(tables.lease).where(*_lease(site, run_id)).values(heartbeat_at=at))
+
+    def drop_lease(self, site: str, run_id: str) -> None:
+        """Tell that the run has ended."""
+        with _discreet(), self._engine.begin() as writing:
+            writing.execute(sa.delete(tables.lease).where(*_lease(site, run_id)))
+
+    def reader(self) -> SqlReader:
+        """Give the reading side."""
+        return SqlReader(self._engine, self.study, secret=self._secret)
+
+
+def _lease(site: str, run_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return tables.lease.c.site == site, tables.lease.c.run_id == run_id
+
+
+@contextmanager
+def _discreet() -> Iterator[None]:
+    """Turn the database's errors into ours: theirs quote values, and their cause would be logged along."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        origin = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None) or "no code"
+        raise SyncError(f"the warehouse refused ({type(origin).__name__}, {code}); nothing was written") from None

@@ -1,0 +1,198 @@
+"""Write one run's work at one site in one transaction (``SiteTransaction`` of the ports)."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+
+from schemas.coordinates import RowKey
+from schemas.frames import FormFrame
+from sync.errors import ConfigError
+from sync.ports.stored import OutcomeRow, RunRow, SiteRow, StoreCounts, SubjectRow, VisitRow
+from sync.queries.model import Query, QueryEventDraft
+from sync.warehouse import bulk, form_store, ledger, small_rows, tables
+from sync.warehouse.form_store import Write
+from sync.warehouse.layout import Slot
+from validators.findings import Coverage
+
+
+class SqlSiteTransaction:
+    """Hold one site's transaction; built by ``store.SqlWarehouse.transaction``."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        slots: Sequence[Slot],
+        *,
+        site: str,
+        run_id: str,
+        at: datetime,
+        secret: bytes,
+    ) -> None:
+        """Bind to a connection whose transaction has begun."""
+        self.site = site
+        self.run_id = run_id
+        self.at = at
+        self._connection = connection
+        self._secret = secret
+        self._forms: dict[str, list[Slot]] = {}
+        for slot in slots:
+            self._forms.setdefault(slot.form, []).append(slot)
+        for mine in self._forms.values():
+            mine.sort(key=lambda slot: slot.position)
+
+    @property
+    def _stamp(self) -> dict[str, str]:
+        return {"run_id": self.run_id}
+
+    def put_site(self, row: SiteRow) -> None:
+        """Note the site's description; a no-op where it stands so."""
+        small_rows.put(self._connection, tables.site, asdict(row))
+
+    def store(
+        self,
+        frames: Sequence[FormFrame],
+        *,
+        mapping_version: str,
+        complete: bool,
+        records: Collection[str] = (),
+    ) -> StoreCounts:
+        """Make the form tables hold the frames; see the port for the contract."""
+        if unknown := [problem for frame in frames for problem in self._unknown(frame)]:
+            raise ConfigError(unknown)
+        total = StoreCounts()
+        write = Write(connection=self._connection, site=self.site, run_id=self.run_id, at=self.at)
+        for frame in frames:
+            slots = self._forms.get(frame.form.name)
+            if not slots:
+                continue
+            total += form_store.store(
+                write, frame, slots, mapping_version=mapping_version, complete=complete, records=records
+            )
+        self._note_mapping(frames, mapping_version)
+        return total
+
+    def _unknown(self, frame: FormFrame) -> list[str]:
+        known = {slot.frame_column for slot in self._forms.get(frame.form.name, ())}
+        missing = [name for name in frame.raw.columns if name not in known]
+        return [
+            f"warehouse: form {frame.form.name} has no column {name}; run `sync warehouse upgrade`" for name in missing
+        ]
+
+    def _note_mapping(self, frames: Sequence[FormFrame], mapping_version: str) -> None:
+        columns = tables.mapping_version.c
+        here = (columns.site == self.site) & (columns.version == mapping_version)
+        if not self._connection.execute(sa.select(columns.version).where(here)).first():
+            self._connection.execute(
+                sa.insert(tables.mapping_version).values(
+                    site=self.site, version=mapping_version, first_run_id=self.run_id, first_at=self.at
+                )
+            )
+        for frame in frames:
+            at = [[*key, field] for key, field in sorted(frame.site_fields_at.items())]
+            row = {
+                "site": self.site,
+                "form": frame.form.name,
+                "mapping_version": mapping_version,
+                "site_fields": dict(frame.site_fields),
+                "site_fields_at": at,
+                "absent": dict(frame.absent),
+            }
+            small_rows.put(self._connection, tables.form_mapping, row)
+
+    def put_subjects(self, rows: Iterable[SubjectRow]) -> None:
+        """Make the site's subjects be exactly these."""
+        self._replace(tables.subject, map(asdict, rows))
+
+    def put_visits(self, rows: Iterable[VisitRow]) -> None:
+        """Make the site's visits be exactly these."""
+        self._replace(tables.visit, map(asdict, rows))
+
+    def put_outcomes(self, rows: Iterable[OutcomeRow]) -> None:
+        """Make the site's derived outcomes be exactly these."""
+        self._replace(tables.derived_outcome, map(asdict, rows))
+
+    def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+        small_rows.replace(self._connection, table, {"site": self.site}, rows, stamp=self._stamp)
+
+    def quarantine(self, rows: Collection[RowKey]) -> int:
+        """Set ``is_quarantined`` on exactly these rows of the site; count the rows whose flag changed."""
+        wanted: dict[str, set[tuple[str, str, int]]] = {}
+        for row in rows:
+            wanted.setdefault(row.instrument, set()).add((row.record, row.event, row.instance))
+        changed = 0
+        for form, slots in self._forms.items():
+            table = bulk.quoted(slots[0].table_name)
+            schema = {"record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
+            sql = f"SELECT record, event, instance FROM {table} WHERE site = ? AND is_quarantined"
+            standing = set(bulk.fetch(self._connection, sql, (self.site,), schema).iter_rows())
+            asked = wanted.get(form, set())
+            for flag, keys in (("TRUE", asked - standing), ("FALSE", standing - asked)):
+                sql = (
+                    f"UPDATE {table} SET is_quarantined = {flag} "
+                    "WHERE record = ? AND event = ? AND instance = ? AND site = ?"
+                )
+                frame = pl.DataFrame(sorted(keys), schema=schema, orient="row")
+                frame = frame.with_columns(pl.lit(self.site).alias("site"))
+                changed += bulk.execute_many(self._connection, sql, frame)
+        return changed
+
+    def queries(self) -> tuple[Query, ...]:
+        """Read all queries of the site, by number, as of this transaction."""
+        return ledger.read_queries(self._connection, self.site)
+
+    def next_number(self) -> int:
+        """Give the running part of the first query number never given at this site."""
+        return ledger.read_head(self._connection, self.site)[0]
+
+    def put_queries(
+        self, drafts: Sequence[QueryEventDraft], queries: Iterable[Query], *, next_number: int | None = None
+    ) -> None:
+        """Append ledger rows and write the queries as they stand after them; see the port for the contract."""
+        ledger.write(self._connection, self.site, drafts, queries, next_number=next_number, secret=self._secret)
+
+    def coverage(self, rows: Iterable[Coverage]) -> None:
+        """Note how far each check reached in this run."""
+        small_rows.replace(
+            self._connection,
+            tables.check_coverage,
+            {"site": self.site, "run_id": self.run_id},
+            (
+                {
+                    "check_id": row.check,
+                    "evaluated": row.evaluated,
+                    "failing": row.failing,
+                    "not_evaluated": row.not_evaluated,
+                    "reasons": dict(row.reasons),
+                }
+                for row in rows
+            ),
+        )
+
+    def state(self, name: str) -> Any:
+        """Read a small value that this site's last run left; None where none is."""
+        columns = tables.site_state.c
+        wanted = sa.select(columns.value).where(columns.site == self.site, columns.name == name)
+        return self._connection.execute(wanted).scalar_one_or_none()
+
+    def put_state(self, name: str, value: Any) -> None:
+        """Leave a small value for the next run."""
+        row = {"site": self.site, "name": name, "value": value}
+        small_rows.put(self._connection, tables.site_state, row, stamp=self._stamp)
+
+    def put_payload(self, name: str, body: bytes, *, pulled_at: datetime) -> None:
+        """Keep a raw reply of the source, as it came."""
+        row = {"site": self.site, "run_id": self.run_id, "name": name, "pulled_at": pulled_at, "body": body}
+        small_rows.put(self._connection, tables.raw_payload, row)
+
+    def finish_run(self, row: RunRow) -> None:
+        """Note the run as done, in the same transaction as what it did."""
+        put_run(self._connection, row)
+
+
+def put_run(connection: sa.Connection, row: RunRow) -> None:
+    """Write a run's row, over an earlier one of the same run and site."""
+    small_rows.put(connection, tables.sync_run, asdict(row) | {"counts": dict(row.counts)})

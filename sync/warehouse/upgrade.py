@@ -1,0 +1,158 @@
+"""Bring the database to what this program and the study need, and say what was done.
+
+Core tables change by numbered migrations (Alembic), form tables by comparing the study with the catalogue,
+views are written afresh where they differ. All in one transaction: an upgrade happens whole or not at all. It is safe to repeat and does nothing then.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command, script
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.schema import CreateTable
+
+from schemas.study import Study
+from sync.errors import ConfigError
+from sync.warehouse import bulk, catalogue, forms, layout, views
+from sync.warehouse.layout import Placing, Slot
+
+_LOCK = 7_301_000_001
+"""Advisory lock of PostgreSQL that lets one upgrade run at a time; any fixed number would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Tell how far a database is."""
+
+    #: revision of the core tables; None in an empty database
+    revision: str | None
+    newest: str
+    #: what ``upgrade`` would do
+    pending: tuple[str, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Tell whether nothing is left to do."""
+        return not self.pending
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    # The folder may hold a per cent sign, which the config parser would read as a placeholder.
+    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _newest() -> str:
+    return str(script.ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def status(connection: sa.Connection, study: Study) -> Status:
+    """Compare a database with what program and study need; changes nothing."""
+    revision, newest = _revision(connection), _newest()
+    steps = [] if revision == newest else [f"core tables: {revision or 'none'} -> {newest}"]
+    stands = revision is not None
+    placing = layout.place(study, catalogue.read(connection) if stands else ())
+    steps += _sentences(placing)
+    if stands and not steps and not views.stand(connection, study, placing.slots):
+        steps.append("views: write afresh")
+    return Status(revision=revision, newest=newest, pending=tuple(steps))
+
+
+def upgrade(engine: sa.Engine, study: Study) -> list[str]:
+    """Upgrade core tables, form tables and views; give a sentence for each thing done, none where all stood."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        done: list[str] = []
+        revision, newest = _revision(connection), _newest()
+        if revision is not None and revision not in _known():
+            raise ConfigError([f"[warehouse]: revision {revision} is newer than this program; update Syncline"])
+        if revision != newest:
+            command.upgrade(_config(connection), "head")
+            done.append(f"core tables: {revision or 'none'} -> {newest}")
+        placing = layout.place(study, catalogue.read(connection))
+        done += _sentences(placing)
+        if not done and views.stand(connection, study, placing.slots):
+            return []
+        views.drop(connection)
+        _apply(connection, placing)
+        views.create(connection, study, placing.slots)
+        return done or ["views: written afresh"]
+
+
+def _known() -> set[str]:
+    return {each.revision for each in script.ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _sentences(placing: Placing) -> list[str]:
+    """Say what a placing brings; fields that left the study are no work and are not named."""
+    new = {slot.form for slot in placing.added if slot.position == 0}
+    sentences = []
+    for form in dict.fromkeys(slot.form for slot in placing.added):
+        slots = [slot for slot in placing.added if slot.form == form]
+        verb = "create" if form in new else "add"
+        names = ", ".join(dict.fromkeys(slot.table_name for slot in slots))
+        sentences.append(f"form {form}: {verb} {len(slots)} columns in {names}")
+    for before, after in placing.changed:
+        kept = "" if _same_storage(before, after) else f", the old values stay in {_retired(before)}"
+        sentences.append(
+            f"form {before.form}: {before.frame_column} is {after.kind.value} now, was {before.kind.value}{kept}"
+        )
+    return sentences
+
+
+def _same_storage(before: Slot, after: Slot) -> bool:
+    return forms.STORAGE[before.kind] is forms.STORAGE[after.kind]
+
+
+def _retired(slot: Slot) -> str:
+    return layout.fit(f"{slot.column_name}__was_{slot.kind.value}")
+
+
+def _apply(connection: sa.Connection, placing: Placing) -> None:
+    standing = set(sa.inspect(connection).get_table_names())
+    metadata = forms.build(placing.slots)
+    for table in metadata.sorted_tables:
+        if table.name not in standing:
+            connection.execute(CreateTable(table))
+    for slot in placing.added:
+        if slot.table_name in standing:
+            _add_column(connection, slot.table_name, forms.stored_column(slot))
+            _add_column(connection, slot.raw_table_name, forms.raw_column(slot))
+    for before, after in placing.changed:
+        if not _same_storage(before, after):
+            _replace_column(connection, before, after)
+        catalogue.rekind(connection, after)
+    catalogue.write(connection, placing.added)
+
+
+def _add_column(connection: sa.Connection, table: str, column: sa.Column[object]) -> None:
+    type_ = column.type.compile(connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {bulk.quoted(table)} ADD COLUMN {bulk.quoted(column.name)} {type_}")
+
+
+def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> None:
+    """Keep the old values under another name and begin afresh; the next store fills the column.
+
+    The fingerprints are taken away, so that the next store compares every cell of the form.
+    """
+    table = bulk.quoted(before.table_name)
+    names = {column["name"] for column in sa.inspect(connection).get_columns(before.table_name)}
+    old, retired = before.column_name, _retired(before)
+    if retired in names:
+        connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {bulk.quoted(old)}")
+    else:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {bulk.quoted(old)} TO {bulk.quoted(retired)}")
+    _add_column(connection, before.table_name, forms.stored_column(after))
+    first = bulk.quoted(layout.first_table(before.table_name))
+    connection.exec_driver_sql(f"UPDATE {first} SET row_hash = NULL")
