@@ -29,8 +29,7 @@ def compute(operator: Operator, left: Piece, right: Piece, span: tree.Span) -> P
     """Apply + - * / or ^ to two pieces; blank where one is blank. Raises Refusal for what is no number."""
     operands = (pieces.to_number(left), pieces.to_number(right))
     value = _OPERATORS[operator](operands[0].value, operands[1].value)
-    exact = operator in {Operator.ADD, Operator.SUB, Operator.MUL}
-    return pieces.number(value if exact else pieces.finite(value), operands, span)
+    return pieces.number(pieces.finite(value), operands, span)
 
 
 def signed(operator: Operator, operand: Piece, span: tree.Span) -> Piece:
@@ -94,7 +93,7 @@ def _aggregate(apply: Callable[[list[pl.Expr]], pl.Expr]) -> Apply:
     def applied(call: Invocation) -> Piece:
         operands = _numbers(call)
         value = apply([operand.value for operand in operands]).cast(pl.Float64)
-        return pieces.number(value, operands, call.span)
+        return pieces.number(pieces.finite(value), operands, call.span)
 
     return applied
 

@@ -124,7 +124,7 @@ def compile_logic(
         condition = pieces.to_truth(piece)
     except Refusal as refusal:
         return NotExecutable(reason=refusal.reason, span=refusal.span)
-    truth = _spread(condition.value)
+    truth = pieces.spread(condition.value)
     reason = None if condition.unknown is None else compiler.reason(truth.is_null())
     return Compiled(truth=truth, reason=reason, inputs=compiler.inputs, kind=piece.kind)
 
@@ -143,8 +143,8 @@ def compile_value(
     value = result.value.cast(pl.Float64) if numeric else result.value.replace("", None)
     unknown = pl.lit(False) if result.unknown is None else result.unknown
     return CompiledValue(
-        value=_spread(pl.when(~unknown).then(value)),
-        evaluated=_spread(~unknown),
+        value=pieces.spread(pl.when(~unknown).then(value)),
+        evaluated=pieces.spread(~unknown),
         reason=None if result.unknown is None else compiler.reason(unknown),
         inputs=compiler.inputs,
         kind=piece.kind,
@@ -154,11 +154,6 @@ def compile_value(
 def evaluate(frame: pl.DataFrame, compiled: Compiled) -> pl.Series:
     """Run a condition over a frame: one Boolean a row, null where the row could not be evaluated."""
     return frame.select(compiled.truth.alias("truth")).to_series()
-
-
-def _spread(result: pl.Expr) -> pl.Expr:
-    """Give logic that reads no column, such as `3 + 4`, one answer a row instead of a single one."""
-    return result if result.meta.root_names() else pl.when(pl.int_range(pl.len()) >= 0).then(result)
 
 
 class _Compiler:

@@ -127,6 +127,11 @@ def finite(value: pl.Expr) -> pl.Expr:
     return value.replace(_NOT_FINITE, [None] * len(_NOT_FINITE))
 
 
+def spread(result: pl.Expr) -> pl.Expr:
+    """Give an expression that reads no column, such as `3 + 4`, one answer a row instead of a single one."""
+    return result if result.meta.root_names() else pl.when(pl.int_range(pl.len()) >= 0).then(result)
+
+
 def parsed_number(value: pl.Expr) -> pl.Expr:
     """Read text as a Float64; null where it is blank or not a plain decimal number."""
     return value.str.extract(NUMBER_PATTERN, 1).cast(pl.Float64, strict=False)

@@ -70,7 +70,9 @@ def _replace_text(call: Invocation) -> Piece:
     sought = texts[1].literal
     if not sought:
         raise Refusal("The text that replace_text looks for must be written out in quotes.", texts[1].span)
-    return pieces.text(values[0].str.replace_all(sought, values[2], literal=True), texts, call.span)
+    # polars wants as many texts as replacements.
+    source = pieces.spread(values[0])
+    return pieces.text(source.str.replace_all(sought, values[2], literal=True), texts, call.span)
 
 
 def _concat(call: Invocation) -> Piece:

@@ -160,7 +160,9 @@ contains([t1], 'x')            | t1=y         | 0
 
 @pytest.mark.parametrize(("expression", "cells", "expected"), table(SPECIFICATION))
 def test_calculation(expression, cells, expected):
-    (found,) = calculation(expression, cells)
+    found, _, last = calculation(expression, cells, "", cells)
+    assert found == last
+    assert calculation(expression) == []
     if expected == "N":
         assert found is None
     elif isinstance(found, float):
