@@ -1,8 +1,9 @@
 """Derive a study from a site's own REDCap dictionary, so that any project can be judged with no study at all.
 
 One form an instrument, one field a dictionary row that holds data, one visit an event. What REDCap itself only
-warns of (the minimum and maximum of a number) is a soft limit here. Names that the warehouse keeps for itself get
-another name; the field's or form's ``origin`` then tells REDCap's, and logic is rewritten to match.
+warns of (the minimum and maximum of a number) is a soft limit here. A field named as a part of the key (``site``,
+``event`` …) gets another name, because it could not stand beside the key in one frame: its ``origin`` then tells
+REDCap's name, and logic is rewritten to match.
 """
 
 import hashlib
@@ -13,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.choices import missing_codes_from_text, parse_choices, plain_label
+from schemas.coordinates import KEY_COLUMNS
 from schemas.errors import Problem
 from schemas.fingerprint import structure_fingerprint
-from schemas.lint import RESERVED_COLUMNS, RESERVED_FORMS
 from schemas.metadata import metadata_from_rows
 from schemas.project import ProjectStructure, RedcapField
 from schemas.study import Choice, Field, Form, Interval, Kind, Study, Visit, column_of
@@ -83,9 +84,8 @@ class _Derivation:
         self.labels = labels | {
             each.form_name: each.form_name for each in structure.fields if each.form_name not in labels
         }
-        self.form_names = _free_names(tuple(self.labels), RESERVED_FORMS, "_form")
         fields = tuple(dict.fromkeys(each.field_name for each in structure.fields))
-        self.field_names = _free_names(fields, RESERVED_COLUMNS, "_field")
+        self.field_names = _free_names(fields)
         renamed = [name for name, free in self.field_names.items() if name != free]
         self.renamed = re.compile(rf"\[({'|'.join(map(re.escape, renamed))})(?=[\](:])") if renamed else None
 
@@ -131,9 +131,8 @@ class _Derivation:
         for name, fields in by_form.items():
             if not fields:
                 continue
-            free = self.form_names[name]
             yield Form(
-                name=free,
+                name=name,
                 label=self._text(plain_label(self.labels[name]) or name),
                 fields=tuple(fields),
                 visits=tuple(
@@ -142,7 +141,6 @@ class _Derivation:
                     if (event.unique_name, name) in structure.event_forms
                 ),
                 repeating=any(form == name for _, form in structure.repeating),
-                origin=name if free != name else None,
             )
 
     def _field(self, row: RedcapField) -> Field | None:
@@ -158,7 +156,7 @@ class _Derivation:
         name = self.field_names[row.field_name]
         return Field(
             name=name,
-            form=self.form_names[row.form_name],
+            form=row.form_name,
             kind=shape.kind,
             label=self._text(plain_label(row.field_label) or row.field_name),
             choices=self._choices(row, shape.kind),
@@ -200,14 +198,14 @@ class _Derivation:
         return tuple(Choice(code=code, label=self._text(label)) for code, label in told_apart.values())
 
 
-def _free_names(names: tuple[str, ...], reserved: frozenset[str], suffix: str) -> dict[str, str]:
-    """Map each name to itself, or to a free one where it is reserved."""
+def _free_names(names: tuple[str, ...]) -> dict[str, str]:
+    """Map each field name to itself, or to a free one where it is a part of the key."""
+    taken = {*names, *KEY_COLUMNS}
     free: dict[str, str] = {}
-    taken = set(names)
     for name in names:
         chosen = name
-        while chosen in reserved or chosen.startswith("_") or (chosen != name and chosen in taken):
-            chosen = f"{chosen.lstrip('_') or 'x'}{suffix}"
+        while chosen in KEY_COLUMNS or (chosen != name and chosen in taken):
+            chosen = f"{chosen}_field"
         free[name] = chosen
         taken.add(chosen)
     return free

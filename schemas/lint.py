@@ -20,7 +20,7 @@ RESERVED_FORMS = frozenset(
 )
 """Relations of the warehouse that a form's table must not be named after."""
 
-RESERVED_COLUMNS = frozenset({*KEY_COLUMNS, "is_quarantined", "run_id"})
+RESERVED_COLUMNS = frozenset({*KEY_COLUMNS, "is_quarantined", "run_id", "row_hash"})
 """Columns that every form table has beside its fields."""
 
 NUMERIC = frozenset({Kind.NUMBER, Kind.INTEGER})
@@ -40,6 +40,7 @@ def lint_study(study: Study, *, check_files: Mapping[str, str]) -> list[Problem]
         *_study_names(study, names),
         *_field_names(study),
     ]
+    problems += _windows(study)
     for form in study.forms:
         problems += _form(form, names)
         for field in form.fields:
@@ -89,6 +90,20 @@ def _duplicates(file: str, key: str, names: Iterable[str]) -> Iterator[Problem]:
     for name, count in Counter(names).items():
         if count > 1:
             yield Problem(file=file, key=f"{key}[{name}]", wrong="the name is used twice", remedy="Give each its own.")
+
+
+def _windows(study: Study) -> Iterator[Problem]:
+    """Check that a visit's planned day lies in its window and the window in its hard limits."""
+    for visit in study.visits:
+        day = None if visit.day is None else (visit.day, visit.day)
+        for key, inner, outer in (("window", day, visit.window), ("hard", visit.window or day, visit.hard)):
+            if inner is not None and outer is not None and not outer[0] <= inner[0] <= inner[1] <= outer[1]:
+                yield Problem(
+                    file="visits.toml",
+                    key=f"visit[{visit.id}].{key}",
+                    wrong="the days leave out the planned day or a part of the window",
+                    remedy="Let day lie in window, and window in hard.",
+                )
 
 
 def _study_names(study: Study, names: _Names) -> Iterator[Problem]:
@@ -151,11 +166,13 @@ def _measure(measure: Measure, names: _Names) -> Iterator[Problem]:
 def _field_names(study: Study) -> Iterator[Problem]:
     """Check that every column name is free for the warehouse and stands once in the study."""
     owner: dict[str, str] = {}
+    forms = {form.name for form in study.forms}
     for form in study.forms:
         for field in form.fields:
             for column in dict.fromkeys((field.name, *field.columns)):
                 place = {"file": f"forms/{form.name}.toml", "key": f"field[{field.name}]"}
-                if column in RESERVED_COLUMNS or column.startswith("_"):
+                status = column.endswith("_complete") and column.removesuffix("_complete") in forms
+                if column in RESERVED_COLUMNS or column.startswith("_") or status:
                     yield Problem(**place, wrong=f"the name {column!r} is reserved", remedy="Choose another name.")
                 elif column in owner:
                     yield Problem(

@@ -208,18 +208,24 @@ class _Reader:
         data = self._toml(name)
         if data is None:
             return None
-        defaults = data.pop("defaults", {})
-        for key in set(defaults) - set(tables.FieldTable.model_fields):
-            self._say(name, f"defaults.{key}", "unknown key", "Remove it or correct its spelling.")
-            del defaults[key]
-        if isinstance(data.get("field"), list):
-            data["field"] = [defaults | each for each in data["field"]]
+        self._fold_defaults(name, data)
         if isinstance(data.get("form"), dict):
             data["form"].setdefault("name", Path(name).stem)
         form = self._model(name, tables.FormFile, data)
         if form is not None and form.form.name != Path(name).stem:
             self._say(name, "form.name", "the form is not named as its file", "Give both the same name.")
         return form
+
+    def _fold_defaults(self, name: str, data: dict[str, Any]) -> None:
+        defaults = data.pop("defaults", {})
+        if not isinstance(defaults, dict):
+            self._say(name, "defaults", "this is no table", "Write [defaults] and the keys below it.")
+            return
+        for key in set(defaults) - set(tables.FieldTable.model_fields):
+            self._say(name, f"defaults.{key}", "unknown key", "Remove it or correct its spelling.")
+            del defaults[key]
+        if isinstance(data.get("field"), list):
+            data["field"] = [defaults | each if isinstance(each, dict) else each for each in data["field"]]
 
     def _model(self, name: str, model: type[T], data: Mapping[str, Any] | None) -> T | None:
         if data is None:

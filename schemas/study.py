@@ -94,7 +94,7 @@ class Field:
     loinc: str | None = None
     #: free remarks for the check library (e.g. ``{"sledai_weight": 8}``)
     extra: Mapping[str, Any] = field(default_factory=dict)
-    #: REDCap's own name where the study had to choose another (``schemas.dictionary``: reserved words)
+    #: REDCap's own name where the study had to choose another (``schemas.dictionary``: a key's word)
     origin: str | None = None
 
     @property
@@ -118,8 +118,6 @@ class Form:
     repeating: bool = False
     #: the field that dates the form's content
     date_field: str | None = None
-    #: REDCap's own name where the study had to choose another (``schemas.dictionary``: reserved words)
-    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

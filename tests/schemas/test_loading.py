@@ -1,8 +1,16 @@
 """A study folder arrives whole, or with every problem named."""
 
+import functools
+import json
+import tempfile
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.errors import StudyError
 from schemas.loading import load_study, shipped_study
@@ -129,13 +137,25 @@ grace = 14
 """
 
 
+FILES = {
+    "study.toml": STUDY,
+    "visits.toml": VISITS,
+    "codelists.toml": CODELISTS,
+    "forms/labs.toml": LABS,
+    "forms/infusion.toml": INFUSION,
+    "checks/all.toml": CHECKS,
+}
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    files = {"study.toml": STUDY, "visits.toml": VISITS, "codelists.toml": CODELISTS}
-    files |= {"forms/labs.toml": LABS, "forms/infusion.toml": INFUSION, "checks/all.toml": CHECKS}
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    write(tmp_path, FILES)
     return tmp_path
 
 
@@ -181,7 +201,10 @@ WRONG = [
     ("study.toml", 'code = "F"', 'code = "X"', "study.toml: measure[creatinine].subset"),
     ("study.toml", 'title.zh = "虚构研究"', "", "study.toml: study.title.zh"),
     ("visits.toml", '"unscheduled"', '"day_0"', "visits.toml: visit[day_0]"),
-    ("visits.toml", "window = [0, 0]", "window = [1, 0]", "visits.toml: visit[day_0].window"),
+    ("visits.toml", "window = [0, 0]", "window = [1, 0]", "visits.toml: visit[day_0].window: the first"),
+    ("visits.toml", "window = [0, 0]", "window = [1, 2]", "visits.toml: visit[day_0].window: the days"),
+    ("visits.toml", "window = [0, 0]", "window = [-1, 0]", "visits.toml: visit[day_0].hard"),
+    ("forms/labs.toml", 'name = "sex"', 'name = "labs_complete"', "forms/labs.toml: field[labs_complete]"),
     ("codelists.toml", '"1+" = "1+"', '"1+" = 1', "codelists.toml: not_done"),
     ("forms/labs.toml", 'codes = "not_done"', 'codes = "nd"', "forms/labs.toml: field[creat_nd].codes"),
     ("forms/labs.toml", "soft = [30, 200]", "soft = [3, 200]", "forms/labs.toml: field[creat].soft"),
@@ -234,6 +257,50 @@ def test_all_problems_of_all_files_come_at_once(folder: Path) -> None:
         "forms/labs.toml",
         "checks/more.toml",
     ]
+
+
+WHATEVER = st.recursive(
+    st.booleans()
+    | st.integers(-9, 9)
+    | st.floats(-9, 9)
+    | st.sampled_from(["", "en", "labs", "creat", "[x", "{", "}"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["en", "a", "name"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def as_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {as_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return json.dumps(value) if isinstance(value, (str, bool)) else repr(value)
+
+
+def places(value: Any, at: tuple[int | str, ...] = ()) -> list[tuple[int | str, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at] * bool(at) + [place for key, each in inner for place in places(each, (*at, key))]
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_whatever_stands_in_a_file_it_is_read_or_refused(data: st.DataObject) -> None:
+    files = dict(FILES)
+    name = data.draw(st.sampled_from(sorted(files)))
+    content = tomllib.loads(files[name])
+    *way, last = data.draw(st.sampled_from(places(content)))
+    inner = functools.reduce(lambda table, key: table[key], way, content)
+    inner[last] = data.draw(WHATEVER)
+    files[name] = "\n".join(f"{json.dumps(key)} = {as_toml(value)}" for key, value in content.items())
+
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), files)
+        try:
+            load_study(Path(folder))
+        except StudyError as error:
+            assert error.problems
 
 
 def test_a_value_is_never_repeated_in_a_problem(folder: Path) -> None:
