@@ -1,0 +1,380 @@
+"""Write a project as REDCap's project XML: metadata and, where asked, data."""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from sync.sandbox import odm
+from sync.sandbox.dictionary import STATUS_CHOICES, Column, Field, Form, Structure
+from sync.sandbox.export import row_keys
+from sync.sandbox.project import Project
+from sync.sandbox.records import Record, RowKey
+
+_FIELD_TYPES = odm.back(odm.FIELD_TYPES)
+_VALIDATIONS = {"integer": "int", "number": "float"}
+_ROLE_ATTRIBUTES = odm.back(odm.ROLE_RIGHTS)
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#039;", "\r": "&#13;", "\t": "&#9;"}
+)
+_FORBIDDEN = dict.fromkeys([*range(0, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
+
+
+def write(
+    project: Project, *, at: datetime, version: str, records: Iterable[Record] | None = None,
+    with_groups: bool = True, with_surveys: bool = True, with_files: bool = True,
+    wanted: Callable[[Column], bool] = lambda _column: True, events: frozenset[str] | None = None,
+) -> str:  # fmt: skip
+    """Return the XML text; `records` None leaves the data out. Only `wanted` columns and `events` get data."""
+    title = project.settings.title
+    oid = "".join(char for char in title if char.isascii() and char.isalnum()) or "Project"
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%S")
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8" ?>',
+        f'<ODM xmlns="{odm.ODM}" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        f'xmlns:redcap="{odm.REDCAP}" xsi:schemaLocation="{odm.ODM} schema/odm/ODM1-3-1.xsd" ODMVersion="1.3.1" '
+        f'FileOID="000-00-0000" FileType="Snapshot" Description="{escape(title)}" AsOfDateTime="{stamp}" '
+        f'CreationDateTime="{stamp}" SourceSystem="Syncline sandbox" SourceSystemVersion="{escape(version)}">',
+        f'<Study OID="Project.{oid}">',
+        *_globals(project),
+        f'<MetaDataVersion OID="Metadata.{oid}" Name="{escape(title)}" '
+        f'redcap:RecordIdField="{project.structure.record_id}">',
+        *_events(project.structure),
+        *_forms(project, with_groups=with_groups, with_surveys=with_surveys),
+        *_items(project.structure),
+        "</MetaDataVersion>",
+        "</Study>",
+    ]
+    if records is not None:
+        lines.append(f'<ClinicalData StudyOID="Project.{oid}" MetaDataVersionOID="Metadata.{oid}">')
+        data = _Data(project, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files)
+        for record in records:
+            lines.extend(data.subject(record))
+        lines.append("</ClinicalData>")
+    lines.append("</ODM>")
+    return "\n".join(lines)
+
+
+def escape(text: str) -> str:
+    """Escape text for attributes and elements; line feeds stay raw, as REDCap leaves them."""
+    return text.translate(_FORBIDDEN).translate(_ESCAPES)
+
+
+def _attributes(pairs: Iterable[tuple[str, str]]) -> str:
+    return "".join(f' {name}="{escape(value)}"' for name, value in pairs)
+
+
+def _globals(project: Project) -> Iterator[str]:
+    settings, structure = project.settings, project.structure
+    yield "<GlobalVariables>"
+    yield f"\t<StudyName>{escape(settings.title)}</StudyName>"
+    yield f"\t<StudyDescription>Metadata and data of {escape(settings.title)}</StudyDescription>"
+    yield f"\t<ProtocolName>{escape(settings.title)}</ProtocolName>"
+    for name, key in odm.GLOBALS.items():
+        yield f"\t<redcap:{name}>{escape(str(getattr(settings, key)))}</redcap:{name}>"
+    for name, value in settings.carried.items():
+        yield f"\t<redcap:{name}>{escape(value)}</redcap:{name}>"
+    if structure.dags:
+        yield "\t<redcap:DataAccessGroupsGroup>"
+        for dag in structure.dags:
+            yield f"\t\t<redcap:DataAccessGroups{_attributes([('group_name', dag.name)])}/>"
+        yield "\t</redcap:DataAccessGroupsGroup>"
+    yield from _repeats(structure)
+    surveys = [form for form in structure.forms if form.survey]
+    if surveys:
+        yield "\t<redcap:SurveysGroup>"
+        for form in surveys:
+            pairs = [("form_name", form.name), ("title", form.survey_title), ("survey_enabled", "1")]
+            yield f"\t\t<redcap:Surveys{_attributes(pairs)}/>"
+        yield "\t</redcap:SurveysGroup>"
+    yield from _roles(project)
+    yield from _reports(project)
+    yield "</GlobalVariables>"
+
+
+def _repeats(structure: Structure) -> Iterator[str]:
+    if not structure.has_repeats:
+        return
+    yield "\t<redcap:RepeatingInstrumentsAndEvents>"
+    for event, forms in structure.repeats.items():
+        if forms is None:
+            yield f"\t\t<redcap:RepeatingEvent{_attributes([('redcap:UniqueEventName', event)])}/>"
+            continue
+        yield "\t\t<redcap:RepeatingInstruments>"
+        for form, label in forms.items():
+            pairs = [("redcap:UniqueEventName", event), ("redcap:RepeatInstrument", form), ("redcap:CustomLabel", label)]
+            yield f"\t\t\t<redcap:RepeatingInstrument{_attributes(pairs)}/>"
+        yield "\t\t</redcap:RepeatingInstruments>"
+    yield "\t</redcap:RepeatingInstrumentsAndEvents>"
+
+
+def _roles(project: Project) -> Iterator[str]:
+    if not project.roles:
+        return
+    yield "\t<redcap:UserRolesGroup>"
+    for role in project.roles.values():
+        exports = "".join(f"[{form},{right}]" for form, right in role.forms_export.items())
+        entry = "".join(f"[{form},{right}]" for form, right in role.forms.items())
+        pairs = [("role_name", role.label), ("unique_role_name", role.unique_name)]
+        pairs += [(_ROLE_ATTRIBUTES.get(right, right), str(value)) for right, value in role.rights.items()]
+        pairs += [("data_export_instruments", exports), ("data_entry", entry)]
+        yield f"\t\t<redcap:UserRoles{_attributes(pairs)}/>"
+    yield "\t</redcap:UserRolesGroup>"
+
+
+def _reports(project: Project) -> Iterator[str]:
+    if not project.reports:
+        return
+    yield "\t<redcap:ReportsGroup>"
+    for report in project.reports.values():
+        pairs = [
+            ("title", report.title),
+            ("advanced_logic", report.logic),
+            ("redcap_reports_fields", ",".join(report.fields)),
+            ("redcap_reports_filter_events", ",".join(report.events)),
+        ]
+        yield f"\t\t<redcap:Reports{_attributes(pairs)}/>"
+    yield "\t</redcap:ReportsGroup>"
+
+
+def _events(structure: Structure) -> Iterator[str]:
+    if not structure.longitudinal:
+        return
+    yield "\t<Protocol>"
+    for number, event in enumerate(structure.events, 1):
+        yield f'\t\t<StudyEventRef StudyEventOID="Event.{event.unique_name}" OrderNumber="{number}" Mandatory="No"/>'
+    yield "\t</Protocol>"
+    arms = {arm.number: arm.name for arm in structure.arms}
+    for event in structure.events:
+        pairs = [
+            ("OID", f"Event.{event.unique_name}"),
+            ("Name", structure.long_label_of_event(event)),
+            ("Type", "Common"),
+            ("Repeating", "No"),
+            ("redcap:EventName", event.name),
+            ("redcap:CustomEventLabel", event.custom_label),
+            ("redcap:UniqueEventName", event.unique_name),
+            ("redcap:ArmNum", str(event.arm)),
+            ("redcap:ArmName", arms.get(event.arm, "")),
+            ("redcap:DayOffset", event.day_offset),
+            ("redcap:OffsetMin", event.offset_min),
+            ("redcap:OffsetMax", event.offset_max),
+        ]
+        yield f"\t<StudyEventDef{_attributes(pairs)}>"
+        for number, form in enumerate(structure.mapping.get(event.unique_name, ()), 1):
+            yield (
+                f'\t\t<FormRef FormOID="Form.{form}" OrderNumber="{number}" Mandatory="No" redcap:FormName="{form}"/>'
+            )
+        yield "\t</StudyEventDef>"
+
+
+def _item_ids(structure: Structure, field: Field) -> list[str]:
+    names = [column.name for column in structure.columns_of_form[field.form_name] if column.field == field.field_name]
+    return names or [field.field_name]
+
+
+def _forms(project: Project, *, with_groups: bool, with_surveys: bool) -> Iterator[str]:
+    structure = project.structure
+    groups: list[str] = []
+    for form in structure.forms:
+        fields = [field for field in structure.fields if field.form_name == form.name]
+        first = fields[0].field_name if fields else ""
+        yield f"\t<FormDef{_attributes(_form_pairs(form))}>"
+        if fields:
+            yield f'\t\t<ItemGroupRef ItemGroupOID="{form.name}.{first}" Mandatory="No"/>'
+            groups.append(f"\t<ItemGroupDef{_attributes(_group_pairs(form, first))}>")
+            for field in fields:
+                groups += [_item_ref(item, field.field_name) for item in _item_ids(structure, field)]
+                if field.field_name == structure.record_id:
+                    groups += [_item_ref(item, item) for item in _pseudo(structure, with_groups, with_surveys)]
+            groups.append("\t</ItemGroupDef>")
+        status = f"{form.name}_complete"
+        yield f'\t\t<ItemGroupRef ItemGroupOID="{form.name}.{status}" Mandatory="No"/>'
+        yield "\t</FormDef>"
+        groups.append(f'\t<ItemGroupDef OID="{form.name}.{status}" Name="Form Status" Repeating="No">')
+        groups.append(_item_ref(status, status))
+        groups.append("\t</ItemGroupDef>")
+    yield from groups
+
+
+def _form_pairs(form: Form) -> list[tuple[str, str]]:
+    return [
+        ("OID", f"Form.{form.name}"),
+        ("Name", form.label),
+        ("Repeating", "No"),
+        ("redcap:FormName", form.name),
+    ]
+
+
+def _group_pairs(form: Form, first: str) -> list[tuple[str, str]]:
+    return [("OID", f"{form.name}.{first}"), ("Name", form.label), ("Repeating", "No")]
+
+
+def _pseudo(structure: Structure, with_groups: bool, with_surveys: bool) -> list[str]:
+    names = [odm.DAG_ITEM] if with_groups and structure.dags else []
+    surveys = [form.name for form in structure.forms if form.survey]
+    if with_surveys and surveys:
+        names += [odm.SURVEY_ID_ITEM, *(f"{name}_timestamp" for name in surveys)]
+    return names
+
+
+def _item_ref(item: str, variable: str) -> str:
+    return f'\t\t<ItemRef ItemOID="{item}" Mandatory="No" redcap:Variable="{variable}"/>'
+
+
+def _items(structure: Structure) -> Iterator[str]:
+    lists: list[str] = []
+    for field in structure.fields:
+        for item in _item_ids(structure, field):
+            yield from _item(field, item)
+            lists.extend(_code_list(field, item))
+    for form in structure.forms:
+        name = f"{form.name}_complete"
+        yield f'\t<ItemDef OID="{name}" Name="{name}" DataType="text" Length="1" redcap:Variable="{name}" redcap:FieldType="select">'
+        yield "\t\t<Question><TranslatedText>Complete?</TranslatedText></Question>"
+        yield f'\t\t<CodeListRef CodeListOID="{name}.choices"/>'
+        yield "\t</ItemDef>"
+        lists.append(f'\t<CodeList OID="{name}.choices" Name="{name}" DataType="text" redcap:Variable="{name}">')
+        lists += [_code(code, label) for code, label in STATUS_CHOICES]
+        lists.append("\t</CodeList>")
+    yield from lists
+
+
+def _item(field: Field, item: str) -> Iterator[str]:
+    validation = field.text_validation_type_or_show_slider_number
+    pairs = [
+        ("OID", item),
+        ("Name", item),
+        ("DataType", "text"),
+        ("Length", "999"),
+        ("redcap:Variable", field.field_name),
+        ("redcap:FieldType", _FIELD_TYPES.get(field.field_type, field.field_type)),
+        ("redcap:TextValidationType", _VALIDATIONS.get(validation, validation)),
+    ]
+    pairs += [(f"redcap:{name}", getattr(field, key)) for name, key in odm.ITEM_ATTRIBUTES.items()]
+    special = {"calc": "Calculation", "slider": "SliderLabels", "sql": "SqlQuery"}.get(field.field_type)
+    if special:
+        pairs.append((f"redcap:{special}", field.select_choices_or_calculations))
+    yield f"\t<ItemDef{_attributes([pair for pair in pairs if pair[1]])}>"
+    yield f"\t\t<Question><TranslatedText>{escape(field.field_label)}</TranslatedText></Question>"
+    if field.choices:
+        yield f'\t\t<CodeListRef CodeListOID="{item}.choices"/>'
+    for comparator, limit in (("GE", field.text_validation_min), ("LE", field.text_validation_max)):
+        if limit:
+            yield f'\t\t<RangeCheck Comparator="{comparator}" SoftHard="Soft">'
+            yield f"\t\t\t<CheckValue>{escape(limit)}</CheckValue>"
+            yield "\t\t</RangeCheck>"
+    yield "\t</ItemDef>"
+
+
+def _code_list(field: Field, item: str) -> Iterator[str]:
+    if not field.choices:
+        return
+    pairs = [("OID", f"{item}.choices"), ("Name", item), ("DataType", "text"), ("redcap:Variable", field.field_name)]
+    if field.field_type == "checkbox":
+        pairs.append(("redcap:CheckboxChoices", field.select_choices_or_calculations))
+        yield f"\t<CodeList{_attributes(pairs)}>"
+        yield from (_code(code, label) for code, label in (("1", "Checked"), ("0", "Unchecked")))
+    else:
+        yield f"\t<CodeList{_attributes(pairs)}>"
+        yield from (_code(code, label) for code, label in field.choices)
+    yield "\t</CodeList>"
+
+
+def _code(code: str, label: str) -> str:
+    return (
+        f'\t\t<CodeListItem CodedValue="{escape(code)}"><Decode><TranslatedText>{escape(label)}'
+        "</TranslatedText></Decode></CodeListItem>"
+    )
+
+
+class _Data:
+    """Write the data of one record after the other."""
+
+    def __init__(
+        self, project: Project, wanted: Callable[[Column], bool], events: frozenset[str] | None,
+        *, with_groups: bool, with_surveys: bool, with_files: bool,
+    ) -> None:  # fmt: skip
+        self._project = project
+        self._wanted = wanted
+        self._events = events
+        self._groups = with_groups
+        self._surveys = with_surveys
+        self._files = with_files
+
+    def subject(self, record: Record) -> Iterator[str]:
+        structure = self._project.structure
+        keys = [
+            key for key in row_keys(structure, record) if self._events is None or key[0] in self._events
+        ]
+        yield f'\t<SubjectData SubjectKey="{escape(record.name)}" redcap:RecordIdField="{structure.record_id}">'
+        group = record.dag if self._groups else ""
+        for place in dict.fromkeys((key[0], 0 if key[1] else key[2]) for key in keys):
+            inside = [key for key in keys if (key[0], 0 if key[1] else key[2]) == place]
+            if structure.longitudinal:
+                pairs = [
+                    ("StudyEventOID", f"Event.{place[0]}"),
+                    ("StudyEventRepeatKey", str(place[1] or 1)),
+                    ("redcap:UniqueEventName", place[0]),
+                ]
+                yield f"\t\t<StudyEventData{_attributes(pairs)}>"
+            for key in inside:
+                yield from self._row(record, key, group)
+                group = ""
+            if structure.longitudinal:
+                yield "\t\t</StudyEventData>"
+        yield "\t</SubjectData>"
+
+    def _row(self, record: Record, key: RowKey, group: str) -> Iterator[str]:
+        structure = self._project.structure
+        forms = structure.forms_on(key[0], key[1])
+        cells = record.cells(key)
+        bare = not key[1]
+        for number, form in enumerate(forms):
+            items = list(self._form(form, cells))
+            if bare and number == 0:
+                lead = [_datum(structure.record_id, record.name)]
+                lead += [_datum(odm.DAG_ITEM, group)] if group else []
+                if self._surveys and cells.get(odm.SURVEY_ID_ITEM):
+                    lead.append(_datum(odm.SURVEY_ID_ITEM, cells[odm.SURVEY_ID_ITEM]))
+                items = lead + items
+            elif not bare and group:
+                items = [_datum(odm.DAG_ITEM, group), *items]
+            if not items and bare:
+                continue
+            repeat = key[2] if key[2] else 1
+            yield f'\t\t\t<FormData FormOID="Form.{form}" FormRepeatKey="{repeat}">'
+            yield f'\t\t\t\t<ItemGroupData ItemGroupOID="{form}" ItemGroupRepeatKey="1">'
+            yield from items
+            yield "\t\t\t\t</ItemGroupData>"
+            yield "\t\t\t</FormData>"
+
+    def _form(self, form: str, cells: dict[str, str]) -> Iterator[str]:
+        stamp = f"{form}_timestamp"
+        if self._surveys and cells.get(stamp):
+            yield _datum(stamp, cells[stamp])
+        columns = self._project.structure.columns_of_form[form]
+        filled = [column for column in columns if self._wanted(column) and cells.get(column.name)]
+        boxes = {column.field for column in filled if column.kind == "checkbox"}
+        for column in columns:
+            value = cells.get(column.name, "")
+            if not self._wanted(column):
+                continue
+            if column.kind == "checkbox" and column.field in boxes:
+                yield _datum(column.name, value or "0")
+            elif value and column.kind == "file":
+                yield from self._file(column, value)
+            elif value and column.kind != "id":
+                yield _datum(column.name, value)
+
+    def _file(self, column: Column, value: str) -> Iterator[str]:
+        document = self._project.documents.get(int(value)) if value.isdigit() else None
+        if document is None or not self._files:
+            return
+        pairs = [("ItemOID", column.name), ("redcap:DocName", document.name), ("redcap:MimeType", document.mime)]
+        text = base64.b64encode(document.content).decode("ascii")
+        yield f"\t\t\t\t\t<ItemDataBase64Binary{_attributes(pairs)}><![CDATA[{text}]]></ItemDataBase64Binary>"
+
+
+def _datum(item: str, value: str) -> str:
+    return f'\t\t\t\t\t<ItemData ItemOID="{item}" Value="{escape(value)}"/>'
