@@ -105,18 +105,15 @@ def query(
     seen = {CloseReason.CORRECTED: Condition.PASSING, CancelReason.AUTO: Condition.PASSING}
     seen[CloseReason.NOT_APPLICABLE] = Condition.NOT_APPLICABLE
     candidate = state is State.CANDIDATE or reason in (CancelReason.AUTO, CancelReason.REJECTED)
-    return replace(
-        raised,
-        state=state,
-        reason=reason,
-        condition=condition or seen.get(reason, Condition.FAILING),
-        round=0 if candidate else 1,
-        opened_at=None if candidate else START,
-        answer=AnswerCode.CONFIRMED if answered else None,
-        fingerprint_answered=raised.fingerprint if answered else None,
-        fingerprint_decided=raised.fingerprint if reason in states.BOUND else None,
-        **more,
-    )
+    usual: dict[str, object] = {
+        "condition": condition or seen.get(reason, Condition.FAILING),
+        "round": 0 if candidate else 1,
+        "opened_at": None if candidate else START,
+        "answer": AnswerCode.CONFIRMED if answered else None,
+        "fingerprint_answered": raised.fingerprint if answered else None,
+        "fingerprint_decided": raised.fingerprint if reason in states.BOUND else None,
+    }
+    return replace(raised, state=state, reason=reason, **(usual | more))
 
 
 @dataclass
