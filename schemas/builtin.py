@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from schemas.labels import word
 from schemas.study import CheckSpec, Choice, Field, Interval, Kind, Severity
 
 # English, Chinese: title, then message. {low} and {high} are texts of the limits, {codes} the list of codes.
@@ -88,12 +89,12 @@ def builtin_words(field: Field, check: str, *, language: str) -> Mapping[str, st
     """Give what a message of a built-in check says about the field: label, unit, low, high, codes.
 
     The limits are the hard ones for RG01 and the soft ones for RG02; an open end is "−∞" or "∞".
-    A language that the field's label does not have falls back to the first that it has.
+    A language that a label does not have falls back as in ``schemas.labels.word``.
     """
     limits = (field.soft if check == "RG02" else field.hard) or Interval()
     separator = "、" if language == "zh" else ", "
     return {
-        "label": _in_language(field.label, language),
+        "label": word(field.label, language, field.name),
         "unit": field.unit or "",
         "low": "−∞" if limits.low is None else plain_number(limits.low),
         "high": "∞" if limits.high is None else plain_number(limits.high),
@@ -121,13 +122,9 @@ def plain_number(value: float) -> str:
     return format(Decimal(repr(value)).normalize(), "f")
 
 
-def _in_language(texts: Mapping[str, str], language: str) -> str:
-    return texts.get(language) or next(iter(texts.values()), "")
-
-
 def _option(choice: Choice, language: str) -> str:
-    label = _in_language(choice.label, language)
-    return choice.code if label in ("", choice.code) else f"{choice.code} = {label}"
+    label = word(choice.label, language, choice.code)
+    return choice.code if label == choice.code else f"{choice.code} = {label}"
 
 
 def _spec(check: str) -> CheckSpec:
