@@ -128,8 +128,11 @@ def finite(value: pl.Expr) -> pl.Expr:
 
 
 def spread(result: pl.Expr) -> pl.Expr:
-    """Give an expression that reads no column, such as `3 + 4`, one answer a row instead of a single one."""
-    return result if result.meta.root_names() else pl.when(pl.int_range(pl.len()) >= 0).then(result)
+    """Give an expression one answer a row, even where literals alone decide it.
+
+    polars gives a single answer for `3 + 4`, and also for a choice among columns whose condition is a literal.
+    """
+    return pl.when(pl.int_range(pl.len()) >= 0).then(result)
 
 
 def parsed_number(value: pl.Expr) -> pl.Expr:
