@@ -276,8 +276,10 @@ def test_logic_over_columns_that_are_always_readable_gives_no_reason():
     assert compiled.inputs == ("c1",)
 
 
-@pytest.mark.parametrize("expression", ["1 = 1", "[n1] > ''", "true and 3 + 4"])
-def test_logic_without_columns_answers_once_a_row(expression):
+@pytest.mark.parametrize(
+    "expression", ["1 = 1", "[n1] > ''", "true and 3 + 4", "if(true, 'a', true) < ismissingcode([n1])"]
+)
+def test_logic_decided_by_literals_answers_once_a_row(expression):
     assert len(condition(expression, "", "", "")) == 3
 
 

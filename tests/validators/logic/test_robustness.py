@@ -34,10 +34,26 @@ def _calls(children):
     )
 
 
+DATES = st.sampled_from(
+    [tree.Field(name=name) for name in ("d1", "d2", "m1", "t2")]
+    + [tree.Text(text=text) for text in ("today", "now", "", "2024-01-05")]
+)
+SPANS = st.builds(
+    lambda one, two, unit, rest: tree.Call(
+        name="datediff", arguments=(one, two, tree.Text(text=unit), *rest)
+    ),
+    DATES,
+    DATES,
+    st.sampled_from(["y", "M", "d", "h", "m", "s"]),
+    st.sampled_from([(), (tree.Truth(value=True),), (tree.Text(text="ymd"), tree.Truth(value=False))]),
+)
+
+
 def _grown(children):
     return (
         _calls(children)
         | _calls(children)
+        | SPANS
         | st.builds(
             tree.Binary,
             operator=st.sampled_from(sorted(set(Operator) - {Operator.AND, Operator.OR, Operator.NOT})),
