@@ -145,7 +145,7 @@ def compile_value(
     return CompiledValue(
         value=pieces.spread(pl.when(~unknown).then(value)),
         evaluated=pieces.spread(~unknown),
-        reason=None if result.unknown is None else compiler.reason(unknown),
+        reason=None if result.unknown is None else compiler.reason(pieces.spread(unknown)),
         inputs=compiler.inputs,
         kind=piece.kind,
     )
