@@ -25,7 +25,7 @@ from sync.ports.source import Source
 from sync.ports.warehouse import Warehouse
 from sync.redcap import links
 from sync.redcap import source as redcap
-from sync.warehouse import warehouse as warehouses
+from sync.warehouse.store import SqlWarehouse
 
 DICTIONARY = "dictionary"
 """The study definition that means: whatever REDCap's own dictionary says."""
@@ -49,21 +49,14 @@ class App:
     def study(self) -> Study | None:
         """Load the study; None where REDCap's dictionary takes its place. ConfigError lists every problem."""
         definition = self.config.study.definition
-        if definition == DICTIONARY:
-            return None
-        try:
-            if re.fullmatch(r"[A-Za-z0-9_-]+", definition):
-                return loading.shipped_study(definition)
-            return loading.load_study(Path(definition))
-        except StudyError as error:
-            raise ConfigError([f"study {definition}: {problem}" for problem in error.problems]) from None
+        return None if definition == DICTIONARY else load_study(definition)
 
     def warehouse(self, study: Study | None = None) -> Warehouse:
         """Connect to the warehouse (no statement is sent yet); ``study`` where a dictionary gave it."""
         given = study or self.study or EMPTY
         key = f"{given.name}+{given.version}"
         if key not in self._warehouses:
-            self._warehouses[key] = warehouses.connect(self.config.warehouse.url, given, secret=self.hash_key)
+            self._warehouses[key] = SqlWarehouse(self.config.warehouse.url, given, secret=self.hash_key)
         return self._warehouses[key]
 
     @cached_property
@@ -132,6 +125,16 @@ class App:
             raise ConfigError([f"sites.{site.slug}.mapping: {path} cannot be read: {error.strerror}"]) from None
         except mappings.MappingError as error:
             raise ConfigError([f"{path.name}: {problem}" for problem in error.problems]) from None
+
+
+def load_study(definition: str) -> Study:
+    """Load a shipped study by name, or a study folder by path; ConfigError lists every problem."""
+    try:
+        if re.fullmatch(r"[A-Za-z0-9_-]+", definition) and not Path(definition).is_dir():
+            return loading.shipped_study(definition)
+        return loading.load_study(Path(definition))
+    except StudyError as error:
+        raise ConfigError([f"study {definition}: {problem}" for problem in error.problems]) from None
 
 
 def build(given: Path | None, environ: Mapping[str, str], *, cwd: Path, clock: Clock | None = None) -> App:

@@ -34,7 +34,7 @@ class Invocation:
         """Send logs to stderr: only warnings unless -v is given, as JSON where asked for."""
         from sync import telemetry
 
-        telemetry.configure(log_format=self.log_format, verbose=self.verbose)
+        telemetry.configure(form="json" if self.log_format == "json" else "console", verbose=self.verbose > 0)
 
 
 pass_invocation = click.make_pass_decorator(Invocation)

@@ -40,13 +40,15 @@ def serve(host: str, port: int, state_dir: Path | None, super_token: str | None,
 def load(state_dir: Path, projects: tuple[str, ...]) -> None:
     """Load project XML files into a state folder without serving them."""
     from sync.sandbox import serve as server
+    from sync.sandbox.sandbox import Sandbox
 
     try:
-        loaded = server.load(list(projects), state_dir=state_dir)
+        server.load_into(Sandbox(state=state_dir), projects)
     except (ValueError, OSError) as error:
         raise click.UsageError(f"{error}") from None
-    for line in loaded:
-        click.echo(line)
+    click.echo(
+        f"{len(projects)} projects loaded into {state_dir}; serve them with: sync sandbox serve --state {state_dir}"
+    )
 
 
 @command.command("list")
@@ -54,7 +56,7 @@ def load(state_dir: Path, projects: tuple[str, ...]) -> None:
 @output.listing_options
 def list_projects(state_dir: Path, as_json: bool, csv_path: Path | None) -> None:
     """List the projects in a state folder (never their tokens)."""
-    from sync.sandbox import serve as server
+    from sync.sandbox.sandbox import Sandbox
 
     columns = [
         output.Column(key="slug", title="Project"),
@@ -62,5 +64,5 @@ def list_projects(state_dir: Path, as_json: bool, csv_path: Path | None) -> None
         output.Column(key="title", title="Title"),
         output.Column(key="records", title="Records", right=True),
     ]
-    rows = server.describe(state_dir)
+    rows = Sandbox(state=state_dir).projects()
     output.show(name="projects", title="Sandbox", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path)

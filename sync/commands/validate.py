@@ -63,7 +63,7 @@ def command(
     for site in chosen:
         with progress.bar(f"{site.slug}: pulling") as report:
             results.append(validate.validate_site(app, site, stored=stored, progress=report))
-    documents = [each.document(fail_on) for each in results]
+    documents = [_document(each, fail_on) for each in results]
     if csv_path or xlsx_path:
         rows = [finding for document in documents for finding in document["findings"]]
         _write_files(rows, csv_path, xlsx_path)
@@ -71,7 +71,7 @@ def command(
         output.emit_json({"sites": documents})
     elif csv_path is None and xlsx_path is None:
         _show(results)
-    return errors.gravest_of_validation([document["exit_code"] for document in documents])
+    return _gravest([document["exit_code"] for document in documents])
 
 
 def _show(results: Sequence["Validation"]) -> None:
@@ -82,7 +82,51 @@ def _show(results: Sequence["Validation"]) -> None:
         if each.error is not None:
             click.echo(f"{each.site.slug}: {each.error}", err=True)
         else:
-            console.print(each.text())
+            console.print(_text(each))
+
+
+def _text(each: "Validation") -> Any:
+    from sync.reports import text
+
+    said = "as stored" if each.stored else f"pulled {each.at:%Y-%m-%d %H:%M}"
+    return text.validation(
+        title=f"{each.site.name} ({each.site.slug})",
+        subtitle=f"{said} · {each.records} records · {each.rows} rows",
+        study=each.study,
+        findings=each.findings,
+        not_evaluated=each.not_evaluated,
+        records=each.records,
+        language=each.language,
+        stored=each.stored,
+    )
+
+
+def _document(each: "Validation", fail_on: str) -> dict[str, Any]:
+    """Show one site as the interface promises it."""
+    from sync.reports import documents
+
+    links = each.links or (None,) * len(each.findings)
+    shown: dict[str, Any] = {
+        "site": each.site.slug,
+        "pulled_at": None if each.error else each.at.isoformat(timespec="seconds"),
+        "stored": each.stored,
+        "records": each.records,
+        "rows": each.rows,
+        "findings": [
+            documents.finding(finding, language=each.language, link=link)
+            for finding, link in zip(each.findings, links, strict=True)
+        ],
+        "not_evaluated": [documents.not_evaluated(entry) for entry in each.not_evaluated],
+        "notices": list(each.notices),
+        "exit_code": each.exit_code(fail_on),
+    }
+    return shown | ({"error": str(each.error), "outcome": each.error.outcome} if each.error else {})
+
+
+def _gravest(codes: Sequence[int]) -> int:
+    """Choose the exit code: a site that could not be judged weighs more than what was found at another."""
+    failed = [code for code in codes if code > 1]
+    return errors.gravest(failed) if failed else max(codes, default=0)
 
 
 def _write_files(rows: Sequence[dict[str, Any]], csv_path: Path | None, xlsx_path: Path | None) -> None:

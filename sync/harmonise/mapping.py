@@ -231,7 +231,7 @@ def identity(study: study_types.Study) -> SiteMapping:
         form.name: FormMapping(
             form=form.name,
             instrument=form.name,
-            sources={each.name: Source(field=each.name) for each in form.fields},
+            sources={each.name: Source(field=each.origin or each.name) for each in form.fields},
             absent={},
         )
         for form in study.forms

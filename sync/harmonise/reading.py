@@ -135,7 +135,7 @@ def _number(text: pl.Expr, decimal: str) -> pl.Expr:
 
 
 def _typed(text: pl.Expr, each: Field, source: Source, mapping: SiteMapping) -> tuple[pl.Expr, str | None]:
-    decimal = str(each.extra.get("decimal", mapping.decimal))
+    decimal = "," if each.extra.get("decimal_comma") else mapping.decimal
     match each.kind:
         case Kind.NUMBER:
             return _number(text, decimal), "TY01"

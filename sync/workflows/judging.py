@@ -75,7 +75,8 @@ def _refuse_mismatch(snapshot: Snapshot, study: Study, mapping: SiteMapping, pla
     if withheld:
         raise SourceMismatch(
             f"{plan.slug}: the server withholds {len(withheld)} needed columns from this token "
-            f"({', '.join(withheld[:8])}{', …' if len(withheld) > 8 else ''}); a withheld column would look like blanks. Ask the site's REDCap "
+            f"({', '.join(withheld[:8])}{', …' if len(withheld) > 8 else ''}); a withheld column would look like "
+            "blanks. Ask the site's REDCap "
             "administrator for full data export rights on these forms. Nothing was changed."
         )
 

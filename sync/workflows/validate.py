@@ -9,7 +9,7 @@ from sync.config import SiteConfig
 from sync.harmonise.plan import SitePlan
 from sync.ports.application import Application
 from sync.ports.source import Progress
-from sync.workflows import judging
+from sync.workflows import desk, judging
 from validators.findings import Finding, Judgement, NotEvaluated
 
 
@@ -94,9 +94,12 @@ def validate_site(
 
 
 def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime) -> Validation:
-    reader = app.warehouse().reader()
-    frames = reader.frames(site.slug)
-    study = plan.study or reader.study(site.slug)
+    study = desk.study_of(app, site.slug)
+    if study is None:
+        raise errors.ConfigError(
+            [f"sites.{site.slug}: nothing was stored yet; run `sync run --site {site.slug}` first"]
+        )
+    frames = app.warehouse(study).reader().frames(site.slug)
     judgement = judging.judge_frames(frames, study, plan, as_of=now)
     return Validation(
         site=site,

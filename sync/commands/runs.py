@@ -1,0 +1,111 @@
+"""Show what each run did, and decide on runs that a brake parked (`sync runs …`)."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync.commands import output
+from sync.commands.context import Invocation, pass_invocation
+from sync.commands.output import Column
+from sync.ports.stored import RunRow
+
+COLUMNS = [
+    Column(key="run_id", title="Run", style="bold"),
+    Column(key="site", title="Site"),
+    Column(key="started", title="Started"),
+    Column(key="outcome", title="Outcome"),
+    Column(key="exit_code", title="Exit", right=True),
+    Column(key="rows_pulled", title="Rows", right=True),
+    Column(key="changed", title="+/~/-"),
+    Column(key="cells_changed", title="Cells", right=True),
+    Column(key="opened", title="Queries +", right=True),
+    Column(key="closed", title="Queries -", right=True),
+    Column(key="reason", title="Reason"),
+]
+
+
+@click.group("runs")
+def command() -> None:
+    """Look into past runs; release or discard what a brake parked."""
+
+
+@command.command("list")
+@click.option("--site", help="One site only.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1))
+@output.listing_options
+@pass_invocation
+def list_runs(invocation: Invocation, site: str | None, limit: int, as_json: bool, csv_path: Path | None) -> None:
+    """List runs, newest first."""
+    app = invocation.app
+    if site:
+        app.config.site(site)
+    rows = [_row(run) for run in app.warehouse().reader().runs(site=site, limit=limit)]
+    output.show(name="runs", title="Runs", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
+
+
+@command.command("show")
+@click.argument("run_id")
+@output.listing_options
+@pass_invocation
+def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path | None) -> None:
+    """Show what one run did at each site."""
+    from sync.errors import ConfigError
+
+    rows = [_row(run) for run in invocation.app.warehouse().reader().run(run_id)]
+    if not rows:
+        raise ConfigError([f"there is no run {run_id}; `sync runs list` shows them"])
+    output.show(name="sites", title=f"Run {run_id}", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
+
+
+@command.command("approve")
+@click.argument("run_id")
+@click.option("--site", required=True)
+@pass_invocation
+def approve(invocation: Invocation, run_id: str, site: str) -> None:
+    """Let the site's next run pass the brake that parked this one, once."""
+    _decide(invocation, run_id, site, "approved")
+    click.echo(f"{site}: approved; run `sync run --site {site}` (or wait for tonight)")
+
+
+@command.command("discard")
+@click.argument("run_id")
+@click.option("--site", required=True)
+@pass_invocation
+def discard(invocation: Invocation, run_id: str, site: str) -> None:
+    """Put a parked run away; the brake stays."""
+    _decide(invocation, run_id, site, "discarded")
+    click.echo(f"{site}: discarded")
+
+
+def _decide(invocation: Invocation, run_id: str, site: str, decision: str) -> None:
+    from sync.errors import ConfigError
+
+    app = invocation.app
+    app.config.site(site)
+    now = app.clock.now()
+    if not app.warehouse().decide(site, run_id, decision=decision, by=getpass.getuser(), at=now):
+        raise ConfigError([f"{site}: no parked run {run_id} waits for a decision; `sync status` shows how many do"])
+
+
+def _row(run: RunRow) -> dict[str, Any]:
+    counts = run.counts
+    queries = counts.get("queries", {})
+    return {
+        "run_id": run.run_id,
+        "site": run.site,
+        "kind": run.kind,
+        "started": run.started.isoformat(timespec="seconds"),
+        "finished": run.finished.isoformat(timespec="seconds") if run.finished else None,
+        "outcome": run.outcome,
+        "exit_code": run.exit_code,
+        "reason": run.reason,
+        **counts,
+        "changed": " ".join(
+            f"{sign}{counts.get(name, 0)}"
+            for sign, name in (("+", "rows_inserted"), ("~", "rows_updated"), ("-", "rows_deleted"))
+        ),
+        "opened": queries.get("opened", 0) + queries.get("reopened", 0),
+        "closed": queries.get("closed", 0),
+    }

@@ -1,0 +1,81 @@
+"""List sites and check their projects against their mappings (`sync sites …`)."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sync import errors
+from sync.commands import output
+from sync.commands.context import Invocation, pass_invocation
+from sync.commands.output import Column
+
+
+@click.group("sites")
+def command() -> None:
+    """Look at the configured sites."""
+
+
+@command.command("list")
+@output.listing_options
+@pass_invocation
+def list_sites(invocation: Invocation, as_json: bool, csv_path: Path | None) -> None:
+    """List the configured sites."""
+    rows = [
+        {
+            "site": site.slug,
+            "name": site.name,
+            "prefix": site.subject_prefix,
+            "project_id": site.project_id,
+            "url": site.url,
+            "mapping": str(site.mapping) if site.mapping else None,
+            "language": site.language or invocation.app.config.study.language,
+            "enabled": "yes" if site.enabled else "no",
+        }
+        for site in invocation.app.config.sites
+    ]
+    columns = [
+        Column(key="site", title="Site", style="bold"),
+        Column(key="name", title="Name"),
+        Column(key="prefix", title="Prefix"),
+        Column(key="project_id", title="Project", right=True),
+        Column(key="url", title="API"),
+        Column(key="language", title="Lang."),
+        Column(key="enabled", title="Enabled"),
+        Column(key="mapping", title="mapping", optional=True),
+    ]
+    output.show(name="sites", title="Sites", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path)
+
+
+@command.command("check")
+@click.option("--site", "sites", multiple=True, help="Site; repeat for several. Without it: all.")
+@output.listing_options
+@pass_invocation
+def check(invocation: Invocation, sites: tuple[str, ...], as_json: bool, csv_path: Path | None) -> int:
+    """Compare each site's project with its mapping: missing events, instruments, fields."""
+    from sync.harmonise import harmonise
+
+    app = invocation.app
+    rows: list[dict[str, Any]] = []
+    code = 0
+    for site in app.sites(sites):
+        plan = app.plan(site)
+        try:
+            structure = app.source(site).structure()
+            study, mapping = plan.resolve(structure)
+            problems = harmonise.mismatches(structure, study, mapping)
+        except errors.ConfigError:
+            raise
+        except errors.SyncError as error:
+            rows.append({"site": site.slug, "status": "fail", "detail": str(error)})
+            code = errors.gravest([code, error.exit_code])
+            continue
+        title = f"project {structure.project_id}, REDCap {structure.redcap_version}, {len(structure.fields)} fields"
+        rows.append({"site": site.slug, "status": "fail" if problems else "ok", "detail": title})
+        rows += [{"site": site.slug, "status": "fail", "detail": problem} for problem in problems]
+        code = errors.gravest([code, 4]) if problems else code
+    columns = [Column(key="site", title="Site"), Column(key="status", title=""), Column(key="detail", title="Detail")]
+    output.show(
+        name="sites", title="Sites against mappings", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path
+    )
+    return code

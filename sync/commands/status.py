@@ -1,0 +1,80 @@
+"""Show how each site stands (`sync status`)."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from sync.commands import output
+from sync.commands.context import Invocation, pass_invocation
+from sync.commands.output import Column
+
+AGED_DAYS = 14
+"""An open query older than this counts as aged (median time to answer of a well-run site: 7 to 14 days)."""
+
+COLUMNS = [
+    Column(key="site", title="Site", style="bold"),
+    Column(key="name", title="Name"),
+    Column(key="last_success_ago", title="Last success"),
+    Column(key="last_outcome", title="Last outcome"),
+    Column(key="open", title="Open", right=True),
+    Column(key="aged", title=f"> {AGED_DAYS} d", right=True),
+    Column(key="answered", title="Answered", right=True),
+    Column(key="candidates", title="Candidates", right=True),
+    Column(key="parked", title="Parked", right=True),
+    Column(key="stale", title=""),
+    Column(key="last_success", title="last_success", optional=True),
+    Column(key="working", title="working", optional=True),
+]
+
+
+@click.command("status")
+@output.listing_options
+@pass_invocation
+def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int:
+    """Show one line a site; exit 1 where a site had no success for longer than run.stale_after_hours."""
+    app = invocation.app
+    now = app.clock.now()
+    limit = timedelta(hours=app.config.run.stale_after_hours)
+    known = {each.site: each for each in app.warehouse().reader().status(aged_before=now - timedelta(days=AGED_DAYS))}
+    rows = []
+    for site in app.config.sites:
+        each = known.get(site.slug)
+        last = each.last_success if each else None
+        stale = site.enabled and (last is None or now - last > limit)
+        queries = each.queries if each else {}
+        rows.append(
+            {
+                "site": site.slug,
+                "name": site.name,
+                "last_success": last.isoformat(timespec="seconds") if last else None,
+                "last_success_ago": ago(now, last),
+                "last_outcome": each.last_run.outcome if each and each.last_run else "never ran",
+                "reason": each.last_run.reason if each and each.last_run else None,
+                "open": queries.get("OPEN", 0),
+                "aged": each.aged if each else 0,
+                "answered": queries.get("ANSWERED", 0),
+                "candidates": queries.get("CANDIDATE", 0),
+                "parked": each.parked if each else 0,
+                "working": each.lease.run_id if each and each.lease else None,
+                "enabled": site.enabled,
+                "stale": stale if as_json else ("STALE" if stale else "" if site.enabled else "disabled"),
+            }
+        )
+    output.show(name="sites", title="Sites", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
+    if not as_json and csv_path is None:
+        for row in rows:
+            if row["reason"] and row["last_outcome"] != "ok":
+                click.echo(f"{row['site']}: {row['reason']}")
+    return int(any(row["stale"] in (True, "STALE") for row in rows))
+
+
+def ago(now: datetime, then: datetime | None) -> str:
+    """Say how long ago something was, in the largest fitting unit."""
+    if then is None:
+        return "never"
+    seconds = (now - then).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now" if seconds < 60 else "1 min ago"

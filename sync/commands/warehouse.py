@@ -1,0 +1,122 @@
+"""Look after the warehouse (`sync warehouse …`)."""
+
+from pathlib import Path
+
+import click
+
+from sync.commands import output
+from sync.commands.context import Invocation, pass_invocation
+from sync.commands.output import Column
+
+
+@click.group("warehouse")
+def command() -> None:
+    """Upgrade, inspect and verify the warehouse."""
+
+
+@command.command("upgrade")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_invocation
+def upgrade(invocation: Invocation, as_json: bool) -> None:
+    """Bring tables, columns and views to what program and study need."""
+    done = invocation.app.warehouse().upgrade()
+    if as_json:
+        output.emit_json({"done": done})
+    for line in [] if as_json else done or ["The warehouse is up to date."]:
+        click.echo(line)
+
+
+@command.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_invocation
+def status(invocation: Invocation, as_json: bool) -> int:
+    """Say whether an upgrade is due; exit 1 where it is."""
+    pending = list(invocation.app.warehouse().pending())
+    if as_json:
+        output.emit_json({"up_to_date": not pending, "pending": pending})
+    elif pending:
+        click.echo("An upgrade is due (`sync warehouse upgrade`):")
+        for line in pending:
+            click.echo(f"  {line}")
+    else:
+        click.echo("The warehouse is up to date.")
+    return int(bool(pending))
+
+
+@command.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_invocation
+def verify(invocation: Invocation, as_json: bool) -> int:
+    """Prove the audit trail: chain whole, current state equal to its replay, ledgers closed to change."""
+    app = invocation.app
+    result = app.warehouse().reader().verify(secret=app.hash_key)
+    if as_json:
+        output.emit_json(
+            {
+                "ok": not result.problems,
+                "events": dict(result.events),
+                "rows": dict(result.rows),
+                "problems": list(result.problems),
+            }
+        )
+    else:
+        for site in sorted({*result.events, *result.rows}):
+            click.echo(f"{site}: {result.events.get(site, 0)} ledger rows, {result.rows.get(site, 0)} form rows")
+        for problem in result.problems:
+            click.echo(f"PROBLEM {problem}")
+        click.echo("The audit trail is whole." if not result.problems else f"{len(result.problems)} problems.")
+    return int(bool(result.problems))
+
+
+@command.command("history")
+@click.option("--site", required=True)
+@click.option("--record", required=True)
+@click.option("--event", default="", help="Visit id; none in a project without events.")
+@click.option("--form", "instrument", required=True, help="Study form.")
+@click.option("--instance", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--field", required=True, help="Column of the form.")
+@output.listing_options
+@pass_invocation
+def history(
+    invocation: Invocation,
+    site: str,
+    record: str,
+    event: str,
+    instrument: str,
+    instance: int,
+    field: str,
+    as_json: bool,
+    csv_path: Path | None,
+) -> None:
+    """Show one cell's whole life: what stood there, as entered and as read, since which run."""
+    from schemas.coordinates import Coordinate, RowKey
+    from sync.errors import ConfigError
+    from sync.workflows import desk
+
+    app = invocation.app
+    app.config.site(site)
+    study = desk.study_of(app, site)
+    row = RowKey(site=site, record=record, event=event, instrument=instrument, instance=instance)
+    versions = app.warehouse(study).reader().history(Coordinate(row=row, field=field))
+    if not versions:
+        raise ConfigError([f"the warehouse holds no such cell ({instrument}.{field} of that record and visit)"])
+    rows = [
+        {
+            "since": version.since.isoformat(timespec="seconds"),
+            "change": version.change,
+            "raw": version.raw,
+            "value": version.value,
+            "run_id": version.run_id,
+        }
+        for version in versions
+    ]
+    columns = [
+        Column(key="since", title="Since"),
+        Column(key="change", title="Change"),
+        Column(key="raw", title="As entered"),
+        Column(key="value", title="Read as"),
+        Column(key="run_id", title="Run"),
+    ]
+    output.show(
+        name="history", title=f"{instrument}.{field}", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path
+    )
