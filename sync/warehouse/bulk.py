@@ -4,14 +4,18 @@ SQLite takes tuples through ``executemany`` with dates as ISO text (as SQLAlchem
 COPY. Per-cell Python and SQLAlchemy's own row handling stay off this path.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 from polars.datatypes import DataType
 
-_SQLITE_FORMATS = {pl.Date: "%Y-%m-%d", pl.Time: "%H:%M:%S%.6f", pl.Datetime: "%Y-%m-%d %H:%M:%S%.6f"}
+_SQLITE_FORMATS: dict[Any, str] = {
+    pl.Date: "%Y-%m-%d",
+    pl.Time: "%H:%M:%S%.6f",
+    pl.Datetime: "%Y-%m-%d %H:%M:%S%.6f",
+}
 _RECORDS_AT_ONCE = 500
 
 
@@ -102,12 +106,14 @@ def execute_many(connection: sa.Connection, sql: str, frame: pl.DataFrame) -> in
         return int(cursor.rowcount)
 
 
-def fetch(connection: sa.Connection, sql: str, parameters: Sequence[Any], schema: dict[str, DataType]) -> pl.DataFrame:
+def fetch(
+    connection: sa.Connection, sql: str, parameters: Sequence[Any], schema: Mapping[str, DataType]
+) -> pl.DataFrame:
     """Read a query's rows into a frame of the given schema; ``sql`` marks parameters with ``?``."""
     if connection.dialect.name == "sqlite":
         found = _driver(connection).execute(sql, tuple(parameters)).fetchall()
-        dated = {name: dtype for name, dtype in schema.items() if dtype.base_type() in _SQLITE_FORMATS}
-        frame = pl.DataFrame(found, schema=schema | dict.fromkeys(dated, pl.String()), orient="row")
+        dated: dict[str, Any] = {name: dtype for name, dtype in schema.items() if dtype.base_type() in _SQLITE_FORMATS}
+        frame = pl.DataFrame(found, schema={**schema, **dict.fromkeys(dated, pl.String())}, orient="row")
         return frame.with_columns(
             pl.col(name).str.strptime(dtype, _SQLITE_FORMATS[dtype.base_type()].replace("%.6f", "%.f"))
             for name, dtype in dated.items()
@@ -115,7 +121,7 @@ def fetch(connection: sa.Connection, sql: str, parameters: Sequence[Any], schema
     with _driver(connection).cursor() as cursor:
         marked = sql.replace("%", "%%").replace("?", "%s")
         found = cursor.execute(marked, tuple(parameters)).fetchall()
-    return pl.DataFrame(found, schema=schema, orient="row")
+    return pl.DataFrame(found, schema=dict(schema), orient="row")
 
 
 def fetch_records(
@@ -123,7 +129,7 @@ def fetch_records(
     sql: str,
     site: str,
     records: Sequence[str] | None,
-    schema: dict[str, DataType],
+    schema: Mapping[str, DataType],
 ) -> pl.DataFrame:
     """Read rows of one site, of some records or of all; ``sql`` ends with ``WHERE site = ?``, order by key follows.
 
@@ -135,7 +141,7 @@ def fetch_records(
         batches = [records[start : start + _RECORDS_AT_ONCE] for start in range(0, len(records), _RECORDS_AT_ONCE)]
         found = pl.concat(
             [
-                pl.DataFrame(schema=schema),
+                pl.DataFrame(schema=dict(schema)),
                 *(
                     fetch(connection, f"{sql} AND record IN ({', '.join('?' * len(each))})", (site, *each), schema)
                     for each in batches

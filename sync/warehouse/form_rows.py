@@ -1,6 +1,6 @@
 """Read a form's stored rows back as the frames that were stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -36,6 +36,15 @@ class StoredRows:
     texts: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """Say which rows are read."""
+
+    connection: sa.Connection
+    site: str
+    records: Sequence[str] | None
+
+
 def table_names(slots: Sequence[Slot]) -> tuple[str, ...]:
     """Name a form's tables, first part first."""
     return tuple(dict.fromkeys(slot.table_name for slot in slots))
@@ -45,6 +54,7 @@ def read(
     connection: sa.Connection, site: str, slots: Sequence[Slot], records: Sequence[str] | None = None
 ) -> StoredRows:
     """Read a site's rows of one form, of some records or of all."""
+    reading = _Reading(connection=connection, site=site, records=records)
     values: list[pl.DataFrame] = []
     texts: list[pl.DataFrame] = []
     for table in table_names(slots):
@@ -53,30 +63,27 @@ def read(
         place = {} if texts else PLACE_SCHEMA | FIRST_SCHEMA
         types = {slot.column_name: frames.POLARS_TYPES[slot.kind] for slot in mine}
         raw = dict.fromkeys(types, pl.String())
-        names = {slot.column_name: slot.frame_column for slot in mine}
-        values.append(_part(connection, table, site, records, own, types, names))
-        texts.append(_part(connection, layout.raw_of(table), site, records, place, raw, names))
+        names = [slot.frame_column for slot in mine]
+        values.append(_part(reading, table, own, types, names))
+        texts.append(_part(reading, layout.raw_of(table), place, raw, names))
     return StoredRows(values=_beside(values), texts=_beside(texts))
 
 
 def _part(
-    connection: sa.Connection,
+    reading: _Reading,
     table: str,
-    site: str,
-    records: Sequence[str] | None,
-    own: dict[str, DataType],
-    columns: dict[str, DataType],
-    names: dict[str, str],
+    own: Mapping[str, DataType],
+    columns: Mapping[str, DataType],
+    names: Sequence[str],
 ) -> pl.DataFrame:
-    schema = ROW_SCHEMA | own
+    schema = {**ROW_SCHEMA, **own}
     # A frame column may be called like one of our own; numbers keep them apart until they are renamed.
     numbered = {f"\x00{number}": dtype for number, dtype in enumerate(columns.values())}
     wanted = ", ".join(bulk.quoted(name) for name in (*schema, *columns))
-    found = bulk.fetch_records(
-        connection, f"SELECT {wanted} FROM {bulk.quoted(table)} WHERE site = ?", site, records, schema | numbered
-    )
+    sql = f"SELECT {wanted} FROM {bulk.quoted(table)} WHERE site = ?"
+    found = bulk.fetch_records(reading.connection, sql, reading.site, reading.records, {**schema, **numbered})
     own_names = {name: f"_{name}" for name in own}
-    frame_names = dict(zip(numbered, names.values(), strict=True))
+    frame_names = dict(zip(numbered, names, strict=True))
     return found.rename(own_names | frame_names)
 
 

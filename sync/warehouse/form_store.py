@@ -30,6 +30,7 @@ class Write:
     site: str
     run_id: str
     at: datetime
+    mapping_version: str
 
     @property
     def moment(self) -> datetime:
@@ -43,24 +44,23 @@ def store(
     frame: FormFrame,
     slots: Sequence[Slot],
     *,
-    mapping_version: str,
     complete: bool,
     records: Collection[str],
 ) -> StoreCounts:
     """Store one form of one pull; see ``SiteTransaction.store`` for the contract."""
     _refuse_unfit(write.site, frame)
     frame = _storable(frame)
-    arriving = _arriving(frame, slots)
+    arriving = _arriving(frame, slots).in_order()
     standing = form_rows.read_hashes(write.connection, write.site, slots)
-    found = difference.rows(standing, arriving.select(*ROW, "row_hash"))
-    _insert(write, frame, arriving, slots, found.inserted, mapping_version)
-    updated, changed = _update(write, frame, arriving, slots, found.suspected, mapping_version)
+    found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash"))
+    _insert(write, arriving.at(found.inserted), slots)
+    updated, changed = _update(write, arriving.at(found.suspected), slots)
     vanished = found.vanished
     if not complete:
         vanished = vanished.filter(pl.col("record").is_in(list(records)))
     _delete(write, slots, vanished)
     if complete:
-        _join_mapping(write, slots, mapping_version)
+        _join_mapping(write, slots)
     return StoreCounts(inserted=found.inserted.len(), updated=updated, deleted=vanished.height, cells_changed=changed)
 
 
@@ -100,46 +100,69 @@ def remarks_of(frame: FormFrame) -> pl.Series:
     return pl.Series("remarks", texts, pl.String)
 
 
-def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> pl.DataFrame:
-    """Give ROW, PLACE_SCHEMA's columns with a leading underscore, and the fingerprint, in the frame's order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """Hold rows of a frame, harmonised and entered, with what is stored beside them; one order, one height."""
+
+    rows: pl.DataFrame
+    raw: pl.DataFrame
+    #: ROW, PLACE_SCHEMA's columns with a leading underscore, ``row_hash``
+    beside: pl.DataFrame
+
+    def at(self, positions: pl.Series) -> "_Batch":
+        """Take some rows."""
+        return _Batch(rows=self.rows[positions], raw=self.raw[positions], beside=self.beside[positions])
+
+    def where(self, mask: pl.Series) -> "_Batch":
+        """Take the rows for which a mask is true."""
+        return _Batch(rows=self.rows.filter(mask), raw=self.raw.filter(mask), beside=self.beside.filter(mask))
+
+    def in_order(self) -> "_Batch":
+        """Sort by key: tables that are their own index fill fastest so."""
+        order = self.rows.select(pl.arg_sort_by(ROW)).to_series()
+        return self if order.is_sorted() else self.at(order)
+
+
+def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> _Batch:
     remarks = remarks_of(frame)
     present = [slot for slot in slots if slot.frame_column in frame.raw.columns]
-    return frame.rows.select(*ROW, *META_COLUMNS).with_columns(
+    beside = frame.rows.select(*ROW, *META_COLUMNS).with_columns(
         remarks.alias("_remarks"), fingerprints.row_hashes(frame, remarks, present)
     )
+    return _Batch(rows=frame.rows, raw=frame.raw, beside=beside)
 
 
-def _typed_part(write: Write, rows: pl.DataFrame, hashes: pl.Series, slots: Sequence[Slot], table: str) -> pl.DataFrame:
-    mine = _present(slots, table, rows)
-    columns = [rows[name] for name in KEY_COLUMNS]
+def _constant(value: bool | str | datetime, height: int, name: str) -> pl.Series:
+    return pl.repeat(value, height, eager=True).alias(name)
+
+
+def _values_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
+    """Build the rows of a form table, or of one of its parts."""
+    height = batch.rows.height
+    columns = [batch.rows[name] for name in KEY_COLUMNS]
     if table == slots[0].table_name:
         columns += [
-            pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True).alias("is_quarantined"),
-            pl.repeat(write.run_id, rows.height, dtype=pl.String, eager=True).alias("run_id"),
-            hashes.alias("row_hash"),
+            _constant(False, height, "is_quarantined"),
+            _constant(write.run_id, height, "run_id"),
+            batch.beside["row_hash"],
         ]
-    return pl.DataFrame([*columns, *(rows[slot.frame_column].alias(slot.column_name) for slot in mine)])
+    present = _present(slots, table, batch.rows)
+    return pl.DataFrame([*columns, *(batch.rows[slot.frame_column].alias(slot.column_name) for slot in present)])
 
 
-def _raw_part(
-    write: Write,
-    arriving: pl.DataFrame,
-    keys: pl.DataFrame,
-    raw: pl.DataFrame,
-    slots: Sequence[Slot],
-    table: str,
-    mapping_version: str,
-) -> pl.DataFrame:
-    mine = _present(slots, table, raw)
-    columns = [keys[name] for name in KEY_COLUMNS]
+def _texts_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
+    """Build the rows of a raw table, or of one of its parts."""
+    height = batch.rows.height
+    columns = [batch.rows[name] for name in KEY_COLUMNS]
     if table == slots[0].table_name:
-        columns += [arriving[f"_{name}"].alias(name) for name in _PLACE]
+        columns += [batch.beside[f"_{name}"].alias(name) for name in _PLACE]
         columns += [
-            pl.repeat(mapping_version, raw.height, dtype=pl.String, eager=True).alias("mapping_version"),
-            pl.repeat(write.run_id, raw.height, dtype=pl.String, eager=True).alias("first_run_id"),
-            pl.repeat(write.moment, raw.height, eager=True).alias("first_at"),
+            _constant(write.mapping_version, height, "mapping_version"),
+            _constant(write.run_id, height, "first_run_id"),
+            _constant(write.moment, height, "first_at"),
         ]
-    return pl.DataFrame([*columns, *(raw[slot.frame_column].alias(slot.column_name) for slot in mine)])
+    present = _present(slots, table, batch.raw)
+    return pl.DataFrame([*columns, *(batch.raw[slot.frame_column].alias(slot.column_name) for slot in present)])
 
 
 def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slot]:
@@ -147,59 +170,40 @@ def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slo
     return [slot for slot in slots if slot.table_name == table and slot.frame_column in frame.columns]
 
 
-def _insert(
-    write: Write,
-    frame: FormFrame,
-    arriving: pl.DataFrame,
-    slots: Sequence[Slot],
-    positions: pl.Series,
-    mapping_version: str,
-) -> None:
-    if not positions.len():
-        return
-    whole = positions.len() == frame.rows.height
-    rows, raw, new = (each if whole else each[positions] for each in (frame.rows, frame.raw, arriving))
-    if not rows.select(ROW).equals(ordered := rows.select(ROW).sort(ROW)):
-        # Tables that are their own index fill fastest in the order of their key.
-        order = rows.select(pl.arg_sort_by(ROW)).to_series()
-        rows, raw, new = rows[order], raw[order], new[order]
-    del ordered
+def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
     for table in form_rows.table_names(slots):
-        bulk.insert(write.connection, table, _typed_part(write, rows, new["row_hash"], slots, table))
-        part = _raw_part(write, new, rows, raw, slots, table, mapping_version)
-        bulk.insert(write.connection, layout.raw_of(table), part)
+        bulk.insert(write.connection, table, _values_of(write, batch, slots, table))
+        bulk.insert(write.connection, layout.raw_of(table), _texts_of(write, batch, slots, table))
 
 
-def _update(
-    write: Write,
-    frame: FormFrame,
-    arriving: pl.DataFrame,
-    slots: Sequence[Slot],
-    positions: pl.Series,
-    mapping_version: str,
-) -> tuple[int, int]:
-    """Rewrite rows that differ from what stands; count rows and cells that changed."""
-    if not positions.len():
+def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, int]:
+    """Rewrite the rows that differ from what stands; count rows and cells that changed."""
+    if not batch.rows.height:
         return 0, 0
-    rows, raw, new = frame.rows[positions], frame.raw[positions], arriving[positions]
-    order = rows.select(pl.arg_sort_by(ROW)).to_series()
-    rows, raw, new = rows[order], raw[order], new[order]
-    stored = form_rows.read(write.connection, write.site, slots, _records(rows))
-    values = rows.select(ROW).join(stored.values, on=ROW, how="left", maintain_order="left")
-    texts = rows.select(ROW).join(stored.texts, on=ROW, how="left", maintain_order="left")
-    compared = [slot for slot in slots if slot.frame_column in rows.columns]
-    cells = difference.cells(compared, values, texts, rows, raw)
-    moved = pl.any_horizontal([pl.lit(texts[f"_{name}"].ne_missing(new[f"_{name}"])).alias(name) for name in _PLACE])
-    really = pl.select(moved).to_series() | _holds(rows, cells)
+    values, texts = _standing(write, slots, batch.rows.select(ROW))
+    compared = [slot for slot in slots if slot.frame_column in batch.rows.columns]
+    cells = difference.cells(compared, values, texts, batch.rows, batch.raw)
+    touched = _holds(batch.rows, cells)
+    for name in _PLACE:
+        touched |= texts[f"_{name}"].ne_missing(batch.beside[f"_{name}"])
     record_changes(write, slots[0].form, cells)
-    changed = rows.filter(really), raw.filter(really), new.filter(really)
+    changed = batch.where(touched)
     for table in form_rows.table_names(slots):
-        part = _typed_part(write, changed[0], changed[2]["row_hash"], slots, table)
+        part = _values_of(write, changed, slots, table)
         bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=("is_quarantined",))
-        part = _raw_part(write, changed[2], changed[0], changed[1], slots, table, mapping_version)
+        part = _texts_of(write, changed, slots, table)
         bulk.upsert(write.connection, layout.raw_of(table), part, key=KEY_COLUMNS, keep=("first_run_id", "first_at"))
-    _refresh_hashes(write, slots, new.filter(~really))
-    return changed[0].height, cells.height
+    _refresh_hashes(write, slots, batch.beside.filter(~touched))
+    return changed.rows.height, cells.height
+
+
+def _standing(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read what stands under some keys, values and texts, in the order of the keys."""
+    stored = form_rows.read(write.connection, write.site, slots, _records(keys))
+    return (
+        keys.join(stored.values, on=ROW, how="left", maintain_order="left"),
+        keys.join(stored.texts, on=ROW, how="left", maintain_order="left"),
+    )
 
 
 def _records(rows: pl.DataFrame) -> list[str] | None:
@@ -238,9 +242,7 @@ def _delete(write: Write, slots: Sequence[Slot], vanished: pl.DataFrame) -> None
         return
     form = slots[0].form
     keys = vanished.sort(ROW)
-    stored = form_rows.read(write.connection, write.site, slots, _records(keys))
-    values = keys.select(ROW).join(stored.values, on=ROW, how="left", maintain_order="left")
-    texts = keys.select(ROW).join(stored.texts, on=ROW, how="left", maintain_order="left")
+    values, texts = _standing(write, slots, keys)
     record_changes(write, form, difference.ends(slots, values, texts))
     _record_ends(write, slots, keys)
     keyed = keys.select(pl.lit(write.site).alias("site"), *ROW)
@@ -268,12 +270,12 @@ def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> Non
     bulk.execute_many(write.connection, sql, keyed)
 
 
-def _join_mapping(write: Write, slots: Sequence[Slot], mapping_version: str) -> None:
+def _join_mapping(write: Write, slots: Sequence[Slot]) -> None:
     """Note the mapping version that joins raw and harmonised values now; a no-op where it stands already."""
     raw = bulk.quoted(layout.raw_of(slots[0].table_name))
     sql = f"UPDATE {raw} SET mapping_version = ? WHERE site = ? AND mapping_version <> ?"
     bulk.execute_many(
         write.connection,
         sql,
-        pl.DataFrame([[mapping_version], [write.site], [mapping_version]], schema=["a", "b", "c"]),
+        pl.DataFrame([[write.mapping_version], [write.site], [write.mapping_version]], schema=["a", "b", "c"]),
     )

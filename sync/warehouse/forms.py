@@ -64,12 +64,12 @@ def build(slots: Iterable[Slot]) -> sa.MetaData:
     every = tuple(slots)
     for form in dict.fromkeys(slot.form for slot in every):
         for table_name, mine in layout.tables_of(every, form).items():
-            slim = {"sqlite_with_rowid": len(mine) > _SLIM}
+            wide = len(mine) > _SLIM
             first = mine[0].part == 1
             typed = [*key_columns(), *(_own() if first else ()), *map(stored_column, mine)]
             raw = [*key_columns(), *(_raw_own() if first else ()), *map(raw_column, mine)]
-            sa.Table(table_name, metadata, *typed, **slim)
-            sa.Table(layout.raw_of(table_name), metadata, *raw, **slim)
+            sa.Table(table_name, metadata, *typed, sqlite_with_rowid=wide)
+            sa.Table(layout.raw_of(table_name), metadata, *raw, sqlite_with_rowid=wide)
     return metadata
 
 

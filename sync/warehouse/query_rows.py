@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from enum import StrEnum
 from typing import Any
 
 from schemas.study import Severity
@@ -22,6 +23,7 @@ from validators.findings import Condition
 _KEY = tuple(field.name for field in fields(QueryKey))
 _QUERY = tuple(field.name for field in fields(Query) if field.name != "key")
 _EVENT = tuple(field.name for field in fields(QueryEvent))
+Row = Mapping[Any, Any]
 _COLUMN = {"check": "check_id"}
 """``check`` is a word of SQL."""
 
@@ -34,7 +36,7 @@ def query_row(query: Query) -> dict[str, Any]:
     return row
 
 
-def query(row: Mapping[str, Any]) -> Query:
+def query(row: Row) -> Query:
     """Read a row of ``query``."""
     rest = {name: row[name] for name in _QUERY}
     rest |= {
@@ -52,7 +54,7 @@ def event_row(event: QueryEvent) -> dict[str, Any]:
     return {_COLUMN.get(name, name): _plain(getattr(event, name)) for name in _EVENT}
 
 
-def event(row: Mapping[str, Any]) -> QueryEvent:
+def event(row: Row) -> QueryEvent:
     """Read a ledger row."""
     content = {name: row[_COLUMN.get(name, name)] for name in _EVENT}
     content |= {
@@ -72,7 +74,7 @@ def values_row(values: QueryEventValues) -> dict[str, Any]:
     return {field.name: getattr(values, field.name) for field in fields(QueryEventValues)}
 
 
-def values(row: Mapping[str, Any]) -> QueryEventValues:
+def values(row: Row) -> QueryEventValues:
     """Read the texts beside a ledger row."""
     return QueryEventValues(**{field.name: row[field.name] for field in fields(QueryEventValues)})
 
@@ -84,7 +86,7 @@ def is_empty(texts: QueryEventValues) -> bool:
 
 def _plain(value: Any) -> Any:
     """Turn an enum into its word."""
-    return value.value if hasattr(value, "value") and isinstance(value, str) else value
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def _or_none(kind: type[Any], word: str | None) -> Any:

@@ -10,6 +10,8 @@ life of a row begins with ``first_run_id`` (kept in the form's raw table) and en
 Millions of first values therefore cost nothing, and no life has a gap.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from sync.warehouse.columns import Instant
@@ -25,11 +27,11 @@ NAMING = {
 core = sa.MetaData(naming_convention=NAMING)
 
 
-def _key(name: str, type_: sa.types.TypeEngine[object] | None = None) -> sa.Column[object]:
+def _key(name: str, type_: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
     return sa.Column(name, type_ or sa.Text(), primary_key=True, autoincrement=False)
 
 
-def _row_key() -> list[sa.Column[object]]:
+def _row_key() -> list[sa.Column[Any]]:
     texts = [_key(name) for name in ("site", "record", "event", "instrument")]
     return [*texts, _key("instance", sa.BigInteger())]
 

@@ -64,14 +64,18 @@ class SqlSiteTransaction:
         if unknown := [problem for frame in frames for problem in self._unknown(frame)]:
             raise ConfigError(unknown)
         total = StoreCounts()
-        write = Write(connection=self._connection, site=self.site, run_id=self.run_id, at=self.at)
+        write = Write(
+            connection=self._connection,
+            site=self.site,
+            run_id=self.run_id,
+            at=self.at,
+            mapping_version=mapping_version,
+        )
         for frame in frames:
             slots = self._forms.get(frame.form.name)
             if not slots:
                 continue
-            total += form_store.store(
-                write, frame, slots, mapping_version=mapping_version, complete=complete, records=records
-            )
+            total += form_store.store(write, frame, slots, complete=complete, records=records)
         self._note_mapping(frames, mapping_version)
         return total
 

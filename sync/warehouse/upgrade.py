@@ -1,7 +1,8 @@
 """Bring the database to what this program and the study need, and say what was done.
 
 Core tables change by numbered migrations (Alembic), form tables by comparing the study with the catalogue,
-views are written afresh where they differ. All in one transaction: an upgrade happens whole or not at all. It is safe to repeat and does nothing then.
+views are written afresh where they differ. All in one transaction: an upgrade happens whole or not at all. It is
+safe to repeat and does nothing then.
 """
 
 from dataclasses import dataclass
