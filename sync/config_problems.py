@@ -23,6 +23,15 @@ TOKEN_SOURCES = ("token_env", "token_file", "token_credential")
 
 Problem = tuple[KeyPath, str]
 
+_PATTERNS: Mapping[str | int, str] = {
+    "slug": "write up to 40 lower-case letters, digits, - or _, beginning with a letter",
+    "subject_prefix": "write up to 16 letters and digits, beginning with a letter",
+    "token_env": "write the name of an environment variable, not its value",
+    "token_credential": "write the name of a credential, not its value",
+    "scheduler": 'write the address of a dask scheduler, "tcp://host:8786"',
+}
+"""Key -> what to write in it, in place of a regular expression."""
+
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -37,7 +46,7 @@ def of_syntax(path: Path, error: tomllib.TOMLDecodeError) -> str:
 def across_sites(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Judge what concerns several keys or sites, on the raw data, so that no other error hides it."""
     sites = data.get("sites")
-    if not sites and (sites is None or isinstance(sites, list)):
+    if sites is None or sites == []:
         yield ("sites",), "there is no site; add a table [[sites]] for each centre"
     seen: dict[tuple[str, ...], int] = {}
     for index, site in enumerate(sites if isinstance(sites, list) else ()):
@@ -82,6 +91,10 @@ def of_model(error: ValidationError, model: type[BaseModel], *, already: set[Key
                 yield place, _unknown_key(place, model)
         elif each["type"] == "missing":
             yield place, "is missing; add it"
+        elif each["type"] == "string_pattern_mismatch" and place[-1] in _PATTERNS:
+            yield place, _PATTERNS[place[-1]]
+        elif place == ("sites",):
+            yield place, "is not a list of tables; head each centre's keys with [[sites]], in double brackets"
         else:
             yield place, each["msg"].removeprefix("Value error, ").removeprefix("Input ")
 

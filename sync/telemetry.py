@@ -39,7 +39,7 @@ _OWN = frozenset({"event", "level", "timestamp", "exception", "exc_info", "stack
 
 @unique
 class Event(StrEnum):
-    """Name the events that others may rely on (docs/reference/events)."""
+    """Name the events that others may rely on."""
 
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"

@@ -1,7 +1,7 @@
 """Put one snapshot of one project together, and let nothing incomplete pass for it.
 
-The record ids are listed first, by a request of their own; the records then come in batches and must add up to that
-list. See ``sync.ports.source`` for what is promised.
+The record ids are listed by requests of their own, before and after; the records come in batches and must add up to
+those lists. See ``sync.ports.source`` for what is promised.
 """
 
 import re
@@ -80,10 +80,7 @@ def pull(
     reader = _Reader(client, structure, group)
     listed = reader.list_records()
     frames = list(_batches(reader, listed, batch_records, progress))
-    rows = _joined(frames, structure)
-    missing = set(listed) - _ids(rows, structure)
-    if missing:
-        rows = _with_late(reader, missing, rows)
+    rows = _with_late(reader, _joined(frames, structure), batch_records)
     rows, withheld = _in_order(rows, structure)
     _refuse_doubles(rows, structure)
     return Snapshot(
@@ -242,12 +239,17 @@ def _batches(reader: _Reader, records: Sequence[str], size: int, progress: Progr
             progress(done, len(records))
 
 
-def _with_late(reader: _Reader, missing: set[str], rows: pl.DataFrame) -> pl.DataFrame:
-    """Account for records that were listed and did not come: deleted meanwhile, or asked for once more."""
-    still = [record for record in reader.list_records() if record in missing]
-    late = [reader.batch([record], can_halve=False) for record in still]
-    rows = _joined([rows, *late], reader.structure)
-    absent = len(set(still) - _ids(rows, reader.structure))
+def _with_late(reader: _Reader, rows: pl.DataFrame, size: int) -> pl.DataFrame:
+    """List the records again, and fetch those that are listed and did not come.
+
+    They are new, were left out of the first list, or of a batch; whoever is no longer listed was deleted meanwhile.
+    """
+    known = _ids(rows, reader.structure)
+    late = [record for record in reader.list_records() if record not in known]
+    if not late:
+        return rows
+    rows = _joined([rows, *_batches(reader, late, size, None)], reader.structure)
+    absent = len(set(late) - _ids(rows, reader.structure))
     if absent:
         raise SourceUnavailable(
             f"{absent} of the records that the server lists are missing from what it sent; nothing was taken over,"

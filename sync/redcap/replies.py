@@ -2,7 +2,7 @@
 
 Pure. REDCap and what stands before it (proxies, sign-on pages, maintenance pages) answer trouble in many ways, often
 with status 200; only what is recognised as data passes. Server texts are quoted only where they are known to hold
-neither values nor secrets. Statuses and texts: docs/explanation/redcap-api.
+neither values nor secrets.
 """
 
 import json

@@ -148,6 +148,23 @@ mappings = "x"
     assert "Input" not in joined
 
 
+def test_patterns_are_told_in_words(tmp_path: Path) -> None:
+    text = SITE.replace('"north"', '"North!"').replace('"T_NORTH"', f'"{TOKEN} x"').replace('"NO"', '"1"')
+    found = problems(tmp_path, f'[run]\nscheduler = "host:1"\n{text}')
+    assert len(found) == 4
+    assert "dask" in found[0]
+    assert ":5: sites.#1.slug: write up to 40 lower-case letters" in found[1]
+    assert "write up to 16 letters" in found[2]
+    assert "not its value" in found[3]
+    assert TOKEN not in str(found)
+
+
+def test_single_brackets_are_explained(tmp_path: Path) -> None:
+    found = problems(tmp_path, SITE.replace("[[sites]]", "[sites]"))
+    assert len(found) == 1
+    assert "in double brackets" in found[0]
+
+
 def test_no_site_and_broken_toml(tmp_path: Path) -> None:
     assert "add a table [[sites]]" in problems(tmp_path, "[study]\n")[0]
     broken = problems(tmp_path, f'[study]\nlanguage = "en"\ntoken = "{TOKEN}\n')

@@ -183,3 +183,9 @@ def test_a_proxy_that_is_not_there_and_an_environment_that_is_ignored(
     assert "no REDCap API at the configured address" in str(error)
     error, _ = failure(server, source, proxy="http://127.0.0.1:9")  # type: ignore[arg-type]
     assert "check transport.proxy" in str(error)
+
+
+def test_a_ca_bundle_that_is_not_there(source: Open) -> None:
+    opened = source(url="https://127.0.0.1:9/api/", ca_bundle="/nonexistent.pem", retries=0, own_clock=SystemClock())
+    with pytest.raises(SourceUnavailable, match="ca_bundle or the site's url is not usable"):
+        opened.structure()
