@@ -3,7 +3,18 @@
 from collections.abc import Callable, Mapping
 
 from sync.sandbox.call import Call
-from sync.sandbox.contents import changes, people, projects, records, structure
+from sync.sandbox.contents import (
+    changes,
+    design,
+    files,
+    people,
+    people_changes,
+    projects,
+    records,
+    reports,
+    structure,
+    surveys,
+)
 from sync.sandbox.errors import BAD_CONTENT, ApiError
 from sync.sandbox.wire import Reply
 
@@ -32,6 +43,39 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("record", "delete"): changes.delete_records,
     ("record", "rename"): changes.rename_record,
     ("generateNextRecordName", "export"): changes.next_record_name,
+    ("metadata", "import"): design.metadata,
+    ("arm", "import"): design.arms,
+    ("arm", "delete"): design.delete_arms,
+    ("event", "import"): design.events,
+    ("event", "delete"): design.delete_events,
+    ("formEventMapping", "import"): design.mapping,
+    ("repeatingFormsEvents", "import"): design.repeats,
+    ("project_settings", "import"): design.settings,
+    ("project_xml", "export"): reports.project_xml,
+    ("report", "export"): reports.report,
+    ("dag", "import"): people_changes.dags,
+    ("dag", "delete"): people_changes.delete_dags,
+    ("dag", "switch"): people_changes.switch_dag,
+    ("userDagMapping", "import"): people_changes.user_dags,
+    ("user", "import"): people_changes.users,
+    ("user", "delete"): people_changes.delete_users,
+    ("userRole", "import"): people_changes.roles,
+    ("userRole", "delete"): people_changes.delete_roles,
+    ("userRoleMapping", "import"): people_changes.user_roles,
+    ("file", "export"): files.export_file,
+    ("file", "import"): files.import_file,
+    ("file", "delete"): files.delete_file,
+    ("fileRepository", "createFolder"): files.create_folder,
+    ("fileRepository", "list"): files.list_folder,
+    ("fileRepository", "export"): files.repository_export,
+    ("fileRepository", "import"): files.repository_import,
+    ("fileRepository", "delete"): files.repository_delete,
+    ("surveyLink", "export"): surveys.link,
+    ("surveyQueueLink", "export"): surveys.queue_link,
+    ("surveyAccessCode", "export"): surveys.access_code,
+    ("surveyReturnCode", "export"): surveys.return_code,
+    ("participantList", "export"): surveys.participants,
+    ("pdf", "export"): surveys.pdf,
 }
 _CONTENTS = frozenset(content for content, _ in HANDLERS)
 
