@@ -49,7 +49,7 @@ def status(invocation: Invocation, as_json: bool) -> int:
 def verify(invocation: Invocation, as_json: bool) -> int:
     """Prove the audit trail: chain whole, current state equal to its replay, ledgers closed to change."""
     app = invocation.app
-    result = app.warehouse().reader().verify(secret=app.hash_key)
+    result = app.warehouse().reader().verify()
     if as_json:
         output.emit_json(
             {

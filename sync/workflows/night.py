@@ -164,9 +164,9 @@ def _commit(
         tx.put_site(_site_row(site, judged))
         stored = tx.store(judged.harmonised.frames, mapping_version=judged.harmonised.mapping_version, complete=True)
         before = tx.queries()
-        after = _reconcile(app, judged, before, run_id=run_id, at=started, next_number=tx.last_number() + 1)
+        after = _reconcile(app, judged, before, run_id=run_id, at=started, next_number=tx.next_number())
         _brake(app, site, judged, held=held, stored=stored, before=before, after=after, options=options)
-        _put_queries(tx, before, after)
+        tx.put_queries(after.drafts, after.queries, next_number=after.next_number)
         people = subjects.subjects(judged)
         tx.put_subjects(people)
         tx.put_visits(subjects.visits(judged, people))
@@ -207,17 +207,6 @@ def _reconcile(
         prefix=judged.plan.prefix,
         secret=app.hash_key,
         cells=judging.Cells(judged.harmonised.frames),
-    )
-
-
-def _put_queries(tx: SiteTransaction, before: tuple[Query, ...], after: Reconciled) -> None:
-    moved = {draft.number for draft in after.drafts}
-    old = {query.number: query for query in before}
-    tx.put_queries(
-        after.drafts,
-        [query for query in after.queries if query.number in moved],
-        [query for query in after.queries if query.number not in moved and query != old.get(query.number)],
-        last_number=after.next_number - 1,
     )
 
 
