@@ -73,8 +73,8 @@ class SiteLocked(SyncError):
     outcome = "locked"
 
 
-GRAVITY = (70, 4, 5, 3, 75, 0)
-"""Exit codes of a run over several sites, gravest first."""
+GRAVITY = (70, 2, 4, 5, 3, 75, 6, 1, 0)
+"""Exit codes, gravest first; a run over several sites gives 70, 4, 5, 3, 75 or 0."""
 
 
 def gravest(codes: Sequence[int]) -> int:
