@@ -103,7 +103,7 @@ def _lift_slice(snapshot: Snapshot, form: Form, mapping: SiteMapping, part: Slic
         pl.col(INSTANCE).cast(pl.Int64, strict=False).alias("_site_instance"),
         *text,
     )
-    return _with_products(lifted, part).filter(_holds_data(fields, wanted, part))
+    return _with_products(lifted, part).filter(_holds_data(form, wanted, part))
 
 
 def _stands_here(structure: ProjectStructure, mapping: SiteMapping, part: Slice) -> pl.Expr:
@@ -141,17 +141,19 @@ def _with_products(lifted: pl.DataFrame, part: Slice) -> pl.DataFrame:
     return lifted.with_columns(shown)
 
 
-def _holds_data(fields: dict[str, Field], wanted: dict[str, str], part: Slice) -> pl.Expr:
+def _holds_data(form: Form, wanted: dict[str, str], part: Slice) -> pl.Expr:
     """Tell a row that somebody filled in from one that REDCap exports for its event's sake.
 
-    An unticked box is exported as 0 on forms that nobody has opened, so a 0 alone is no datum.
+    An unticked box is exported as 0 on forms that nobody has opened, so a 0 alone is no datum. A form status
+    vouches for a row only at visits that have the form: the site's instrument may hold another study form too.
     """
-    ticked = {column for each in fields.values() if each.kind is Kind.CHECKBOX for column in each.columns}
+    ticked = {column for each in form.fields if each.kind is Kind.CHECKBOX for column in each.columns}
     signs = [
         (pl.col(name) == "1").fill_null(False) if name in ticked else pl.col(name).is_not_null() for name in wanted
     ]
     if part.status_counts:
-        signs.append(pl.col("_status").is_not_null())
+        meant = pl.col("event").is_in(form.visits) if form.visits and part.visit is None else pl.lit(True)
+        signs.append(pl.col("_status").is_not_null() & meant)
     return pl.any_horizontal(signs) if signs else pl.lit(False)
 
 

@@ -55,7 +55,7 @@ def read(column: str, each: Field, source: Source, mapping: SiteMapping, missing
         typed = given.cast(pl.Int64, strict=False)
         return Reading(column=column, typed=typed, bad={"TY01": _lost(given, typed)}, declared=declared)
     if source.product:
-        typed = _product(column, source, mapping)
+        typed = _round(_product(column, source, mapping), each.decimals)
         return Reading(column=column, typed=typed, bad={"TY01": _lost(given, typed)}, declared=declared)
     inner = given.str.extract(source.extract, 1) if source.extract else given
     if each.kind in (Kind.CODED, Kind.YESNO) and source.codes:

@@ -88,6 +88,19 @@ def test_two_study_forms_may_stand_on_one_site_instrument():
     assert g.rows["y"].to_list() == ["b"]
 
 
+def test_a_shared_instruments_status_vouches_only_where_the_study_form_is_due():
+    given = a_study(
+        a_form(a_field("x"), visits=("v1",)), a_form(a_field("y"), name="g", visits=("v1", "v2")), visits=("v1", "v2")
+    )
+    shared = '[visits]\nv1 = "e1"\nv2 = "e2"\n[forms.f]\ninstrument = "both"\n[forms.g]\ninstrument = "both"\n'
+    structure = a_structure({"both": ["id", "x", "y"]}, events={"e1": ["both"], "e2": ["both"]})
+    filled = {"id": "1", "both_complete": "2"}
+    pull = a_pull(structure, {**filled, "redcap_event_name": "e1"}, {**filled, "redcap_event_name": "e2", "y": "b"})
+    f, g = harmonise.harmonise(pull, given, mapping.parse(LONG + shared, given)).frames
+    assert keys(f) == [("1", "v1", 1)]
+    assert keys(g) == [("1", "v1", 1), ("1", "v2", 1)]
+
+
 def test_an_unticked_box_on_an_unopened_form_is_no_datum():
     choices = tuple(Choice(code=code, label={"en": code}) for code in "ab")
     given = a_study(a_form(a_field("box", Kind.CHECKBOX, choices=choices), a_field("x"), visits=("v1",)))

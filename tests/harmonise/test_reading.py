@@ -129,11 +129,11 @@ def test_a_product_of_two_fields_is_one_value_and_shows_both_factors():
     structure = a_structure({"f": ["id", "conc", "vol"]})
     pull = a_pull(
         structure,
-        {"id": "1", "conc": "1.25", "vol": "2000"},
+        {"id": "1", "conc": "1.2537", "vol": "2000"},
         {"id": "2", "conc": "1.25"},
         {"id": "3", "conc": "x", "vol": "1"},
     )
     (frame,) = harmonise.harmonise(pull, given, mapping.parse(text, given)).frames
-    assert frame.rows["utp"].to_list() == [2.5, None, None]
-    assert frame.raw["utp"].to_list() == ["1.25 × 2000", "1.25", "x × 1"]
+    assert frame.rows["utp"].to_list() == [2.51, None, None]
+    assert frame.raw["utp"].to_list() == ["1.2537 × 2000", "1.25", "x × 1"]
     assert {row for row, _, _ in frame.problems.iter_rows()} == {1, 2}
