@@ -128,10 +128,8 @@ class _Reader:
         """List the ids of all records (of the group), in the server's order, each once."""
         record = self.structure.record_field
         rows = self._ask(fields=(record,))
-        if rows.height == 0:  # an empty body is also what a failing server sends: only JSON's [] means none
-            rows = self._ask_json(fields=(record,))
-            if rows.height == 0:
-                return []
+        if rows.height == 0:
+            return []
         if record not in rows.columns:
             raise SourceMismatch(
                 f"the server leaves out the record id field {record!r}; ask the site's REDCap administrator to give"
@@ -169,13 +167,16 @@ class _Reader:
     ) -> pl.DataFrame:
         """Ask for CSV, a third of JSON's bytes; for JSON where the table cannot be trusted to be whole.
 
-        A table may be unreadable although it is complete: PHP leaves a quote after a backslash undoubled.
+        An empty body is what "no rows" looks like and what a failing server sends: only JSON's [] means none. And
+        a complete table may be unreadable, as PHP leaves a quote after a backslash undoubled.
         """
         try:
             text = self._client.records(records=records, fields=fields, with_groups=self._with_groups, retries=retries)
-            return wire.rows_from_csv(text)
+            rows = wire.rows_from_csv(text)
         except (wire.Malformed, EndUnknown):
-            pass
+            rows = None
+        if rows is not None and rows.height:
+            return rows
         return self._ask_json(records=records, fields=fields, retries=retries)
 
     def _ask_json(
