@@ -36,6 +36,10 @@ BENEFIT |= {"month_9": 0.72, "month_12": 0.62}
 
 ANTIBODY = {"screening": 1.0, "day_0": 1.0, "month_3": 0.6, "month_6": 0.5, "month_9": 0.5, "month_12": 0.54}
 
+SOMETIMES_NOT_DONE = ("bili", "gluc", "crp", "esr")
+NOT_DONE_SHARE = 0.06
+"""Results that no index needs are now and then not done, and the form says so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assays:
@@ -159,7 +163,11 @@ def blood(rng: random.Random, subject: Subject, visit: str, now: Assessment, own
         "crp": round(own.crp * (0.6 + now.sledai / 20) * rng.uniform(0.9, 1.1), 1),
         "esr": float(12 + 2 * now.sledai + rng.randint(0, 6)),
     }
-    return values | {f"{name}_nd": None for name in tuple(values) if name not in ("lab_date", "lab_time", "fasting")}
+    values |= {f"{name}_nd": None for name in tuple(values) if name not in ("lab_date", "lab_time", "fasting")}
+    for name in SOMETIMES_NOT_DONE:
+        if rng.random() < NOT_DONE_SHARE:
+            values |= {name: None, f"{name}_nd": "not_done"}
+    return values
 
 
 def urine(rng: random.Random, visit: str, day: date, now: Assessment) -> Values:
