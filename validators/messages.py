@@ -1,7 +1,7 @@
 """Turn a check's message and the values it read into finished text, once for each language.
 
-A placeholder is a plain name in braces: a field that the check reads, or one of ``COMMON``. Nothing else is
-understood inside braces, so a message cannot reach into the program.
+A placeholder is a name in braces: a field that the check reads (``{dbp}``; ``{day_0.inf_date}`` at another visit),
+a fact of a library check, or one of ``COMMON``. Nothing else is understood inside braces, so a message cannot reach into the program.
 """
 
 import re
@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 
-PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)\}")
 
-COMMON = frozenset({"value", "raw", "unit", "label", "field", "record", "event", "form", "instance"})
+COMMON = frozenset(
+    {"value", "raw", "unit", "label", "field", "record", "site", "event", "visit", "form", "instance"}
+    | {"low", "high", "codes"}
+)
 """Placeholders that every message may use."""
 
 BLANK: Mapping[str, str] = {"en": "(blank)", "zh": "（空）"}

@@ -108,7 +108,7 @@ class Reporter:
         shown = {name: values for name, values in facts.items() if not isinstance(values, Mapping)}
         texts: dict[str, str | None] = {name: messages.text_of(one) for name, one in shown.items()}
         texts |= {"value": value, "raw": raw, "unit": each.unit if each is not None else "", "field": target}
-        texts |= {"record": str(key["record"]), "instance": str(key["instance"])}
+        texts |= {"record": str(key["record"]), "instance": str(key["instance"]), "site": self.data.site}
         finished = {}
         for language in self.languages:
             local = texts | {
@@ -118,6 +118,7 @@ class Reporter:
             }
             local["label"] = messages.in_language(each.label, language) if each is not None else target
             local["event"] = messages.in_language(self._visits.get(str(key["event"]), {}), language) or key["event"]
+            local["visit"] = local["event"]
             local["form"] = messages.in_language(self.data.form(form).label, language)
             for name in self._identifying(local, each):
                 local[name] = messages.in_language(messages.HIDDEN, language)
@@ -138,7 +139,7 @@ class Reporter:
         return hidden + (["value", "raw"] if masked else [])
 
     def _bearers(self, name: str) -> tuple[Field, ...]:
-        return self.data.fields.get(name, ())
+        return self.data.fields.get(name.rpartition(".")[2], ())
 
     def _translated(self, one: Verdict, facts: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}

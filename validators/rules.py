@@ -89,14 +89,16 @@ def _bracketed(name: str) -> str:
 
 
 def _facts(sheet: Sheet, rule: Rule) -> dict[str, pl.Series]:
-    """Offer every field that was read under its own name, for the message."""
+    """Offer every field that was read for the message: by its name, at another visit also ``visit.name``."""
     facts: dict[str, pl.Series] = {}
     for link in rule.links:
         if link.column.startswith("_"):
             continue
         values = sheet.data.table(link.form)[link.column]
         rows = sheet.rows(link)
-        facts.setdefault(link.column, values if rows is None else values.gather(rows))
+        laid = values if rows is None else values.gather(rows)
+        facts.setdefault(link.column, laid)
+        facts.setdefault(f"{link.at}.{link.column}", laid)
     return facts
 
 
