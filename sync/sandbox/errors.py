@@ -18,7 +18,7 @@ NO_REPEATS = (
     "You cannot export repeating instruments and events because the project does not contain any "
     "repeating instruments and events"
 )
-NO_FILE = "There is no file to download for this record"
+NO_FILE = "There is no file to download for this record"  # guess: no-file-text
 PURPOSE_OTHER = "You must provide some text for 'purpose_other' since you specified 'purpose' as '1' (Other)."
 OUT_OF_MEMORY = (
     "REDCap ran out of server memory. The request cannot be processed. Please try importing/exporting a "

@@ -80,6 +80,7 @@ def plan(project: Project, access: Access, asked: Asked) -> Plan:
         if column.kind != "id":
             columns[column.name] = column
     lead = _lead(project, asked, with_id=with_id, in_group=bool(access.user.dag))
+    # guess: hashed-ids
     hashed = any(access.export_right(form.name) == people.DEIDENTIFIED for form in structure.forms)
     return Plan(
         structure=structure,

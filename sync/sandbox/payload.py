@@ -40,7 +40,7 @@ def _from_json(data: str) -> list[TextRow]:
 
 
 def _text(value: object) -> str:
-    if value is None or value is False:
+    if value is None or value is False:  # guess: json-null
         return ""
     if value is True:
         return "1"

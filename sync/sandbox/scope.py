@@ -104,7 +104,7 @@ def _target(
     repeating = bool(instrument) or structure.repeats_as_event(event)
     if instance is None and bare and form in structure.forms_on(event, key[1]):
         return key
-    if not repeating:
+    if not repeating:  # guess: bare-field
         if bare and instance is None and key != (event, "", 0) and not reach:
             return None
         return (event, "", 0)

@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         return name in ("127.0.0.1", "localhost", "::1") and ipaddress.ip_address(self.client_address[0]).is_loopback
 
-    def _api(self, body: bytes) -> None:
+    def _api(self, body: bytes) -> None:  # guess: rate-limit
         try:
             parameters = wire.parse_body(self.headers.get("Content-Type", ""), body)
         except ApiError as error:

@@ -157,7 +157,7 @@ def csv_cell_writer(delimiter: str) -> Callable[[str], str]:
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str = ",") -> bytes:
     """Write a header and rows of text or numbers as CSV with line feeds."""
     write = csv_cell_writer(delimiter)
-    lines = [delimiter.join(write(name) for name in header)]
+    lines = [delimiter.join(write(name) for name in header)]  # guess: csv-no-rows
     for row in rows:
         lines.append(delimiter.join([write(cell) if isinstance(cell, str) else str(cell) for cell in row]))
     return ("\n".join(lines) + "\n").encode("utf-8")

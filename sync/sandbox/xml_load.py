@@ -278,7 +278,9 @@ def _load_data(project: Project, root: ET.Element, at: datetime, username: str) 
             _load_event(project, record, node, unique, _number(node.get("StudyEventRepeatKey")))
         if not events:
             _load_event(project, record, subject, CLASSIC_EVENT, 1)
-        project.touch(record, at, loading=True)
+        if not record.rows:
+            record.rows[project.structure.events[0].unique_name, "", 0] = {}
+        project.touch(record, at, loading=True)  # guess: load-log
         project.note(
             LogEntry(
                 at=at, user=username, action=f"Create record (import) {name}", details="", record=name,

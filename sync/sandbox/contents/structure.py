@@ -48,7 +48,7 @@ def field_names(call: Call) -> Reply:
         for column in structure.columns
         if column.kind != "file" and wanted in ("", column.field)
     ]
-    return call.table(rows, FIELD_NAME_KEYS, root="fields")
+    return call.table(rows, FIELD_NAME_KEYS, root="fields")  # guess: xml-roots
 
 
 def instruments(call: Call) -> Reply:
