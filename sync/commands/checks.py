@@ -1,6 +1,7 @@
 """Show the edit-check specification (`sync checks …`)."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,8 +9,11 @@ from sync.commands import output
 from sync.commands.context import Invocation, pass_invocation
 from sync.commands.output import Column
 
+if TYPE_CHECKING:
+    from schemas.study import Study
 
-def _study(invocation: Invocation, name: str | None) -> "study_types.Study":  # noqa: F821
+
+def _study(invocation: Invocation, name: str | None) -> "Study":
     """Give the study asked for: by name or folder, else the configured one, else the shipped one."""
     from schemas import loading
     from sync.bootstrap import load_study

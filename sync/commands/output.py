@@ -60,8 +60,7 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
         title=title, title_justify="left", caption=caption or None, caption_justify="left", box=box.SIMPLE_HEAD
     )
     for column in columns:
-        justify = "right" if column.right else "left"
-        shown.add_column(column.title, justify=justify, style=column.style, overflow="fold")
+        shown.add_column(column.title, justify="right" if column.right else "left", style=column.style, overflow="fold")
     for row in rows:
         shown.add_row(*(text(row.get(column.key)) for column in columns))
     console.print(shown)

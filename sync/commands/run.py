@@ -1,12 +1,16 @@
 """Do one pass (`sync run`): what cron calls."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from sync.commands import output
 from sync.commands.context import Invocation, pass_invocation
 from sync.reports.documents import tally
+
+if TYPE_CHECKING:
+    from sync.workflows.run import RunResult
 
 
 @click.command("run")
@@ -43,7 +47,7 @@ def command(
     return result.exit_code
 
 
-def show(result: "runs.RunResult") -> None:  # noqa: F821  imported where the command runs
+def show(result: "RunResult") -> None:
     """Print one line a site."""
     columns = [
         output.Column(key="site", title="Site"),

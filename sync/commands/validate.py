@@ -88,6 +88,7 @@ def _show(results: Sequence["Validation"]) -> None:
 def _text(each: "Validation") -> Any:
     from sync.reports import text
 
+    assert each.study is not None  # noqa: S101  a site without an error was judged by a study
     said = "as stored" if each.stored else f"pulled {each.at:%Y-%m-%d %H:%M}"
     return text.validation(
         title=f"{each.site.name} ({each.site.slug})",

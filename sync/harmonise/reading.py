@@ -152,7 +152,7 @@ def _typed(text: pl.Expr, each: Field, source: Source, mapping: SiteMapping) -> 
             return text, None
 
 
-def _first(text: pl.Expr, formats: Sequence[str], kind: pl.DataType) -> pl.Expr:
+def _first(text: pl.Expr, formats: Sequence[str], kind: pl.Datetime | pl.Time) -> pl.Expr:
     return pl.coalesce(text.str.strptime(kind, each, strict=False) for each in formats)
 
 

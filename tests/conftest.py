@@ -1,0 +1,26 @@
+"""Keep tests apart from the machine they run on."""
+
+import os
+
+import pytest
+
+pytest_plugins = ["tests.plugins.postgres"]
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what the machine says about configurations, proxies and tokens."""
+    for name in list(os.environ):
+        kept = name.startswith("SYNCLINE_TEST_") or name == "SYNCLINE_LONG"
+        if (name.startswith("SYNCLINE_") and not kept) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests out unless they are asked for."""
+    if os.environ.get("SYNCLINE_LONG"):
+        return
+    skip = pytest.mark.skip(reason="takes minutes; set SYNCLINE_LONG=1 to run it")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
