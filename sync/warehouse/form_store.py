@@ -73,13 +73,14 @@ def _refuse_unfit(site: str, frame: FormFrame) -> None:
 
 
 def _storable(frame: FormFrame) -> FormFrame:
-    """Take out what one of the databases could not hold: U+0000 in texts (PostgreSQL), NaN (SQLite)."""
+    """Take out what one of the databases does not keep: U+0000 (PostgreSQL), NaN and the sign of zero (SQLite)."""
 
     def cleaned(cells: pl.DataFrame) -> pl.DataFrame:
-        texts = [c for c in cells.iter_columns() if c.dtype == pl.String and c.str.contains("\0", literal=True).any()]
-        numbers = [c for c in cells.iter_columns() if c.dtype == pl.Float64 and c.is_nan().any()]
-        return cells.with_columns(
-            *(c.str.replace_all("\0", "", literal=True) for c in texts), *(c.fill_nan(None) for c in numbers)
+        texts = [c.name for c in cells if c.dtype == pl.String and c.str.contains("\0", literal=True).any()]
+        numbers = [c.name for c in cells if c.dtype == pl.Float64 and (c.is_nan().any() or (c == 0).any())]
+        zero = pl.col(numbers) == 0
+        return cells.with_columns(pl.col(texts).str.replace_all("\0", "", literal=True)).with_columns(
+            pl.when(zero).then(0.0).otherwise(pl.col(numbers).fill_nan(None)).name.keep()
         )
 
     return replace(frame, rows=cleaned(frame.rows), raw=cleaned(frame.raw))
