@@ -1,5 +1,6 @@
 """Hold one request as the handlers see it: project, rights, parameters, formats and the time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,8 +45,8 @@ class Call:
 
     def table(
         self,
-        rows: list[Row] | list[dict[str, object]] | list[dict[str, str]],
-        header: tuple[str, ...] | list[str],
+        rows: Sequence[Row],
+        header: Sequence[str],
         root: str = "records",
     ) -> Reply:
         """Answer with a table in the request's format."""

@@ -28,7 +28,7 @@ class Mode(StrEnum):
     SLOW = "slow"  # 11
     RESET = "reset"  # 12
     NOT_UTF8 = "not_utf8"  # 13
-    TOKEN_REVOKED = "token_revoked"  # 14
+    TOKEN_REVOKED = "token_revoked"  # 14  # noqa: S105 -- the name of a mode
     MISSING_ROWS = "missing_rows"  # 15
     IMPORT_CUT = "import_cut"  # 16
 
@@ -109,7 +109,8 @@ class FaultBox:
 
 
 def _page(title: str, text: str) -> str:
-    return f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h3>{title}</h3><p>{text}</p></body></html>\n"
+    head = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n"
+    return f"{head}<body><h3>{title}</h3><p>{text}</p></body></html>\n"
 
 
 def _html(text: str, status: int = 200) -> Reply:

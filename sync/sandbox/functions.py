@@ -124,7 +124,7 @@ def moment(value: str, now: datetime, form: str = "") -> datetime | None:
     """Read `today`, `now`, a date, a date-time or a time; None where it is none of them."""
     shown = value.strip()
     if shown.lower() == "today":
-        return datetime(now.year, now.month, now.day)
+        return now.replace(hour=0, minute=0, second=0, microsecond=0)
     if shown.lower() == "now":
         return now
     if found := _CLOCK.fullmatch(shown):

@@ -19,7 +19,7 @@ _STAFF = "site_staff"
 class ProjectHandle:
     """Change one project under the sandbox's lock; each change is logged and kept like one over the API."""
 
-    def __init__(self, project: Project, lock: RLock, clock: ServerClock, store: MemoryStore) -> None:  # type: ignore[valid-type]
+    def __init__(self, project: Project, lock: RLock, clock: ServerClock, store: MemoryStore) -> None:
         """Take the project and what guards it."""
         self.project = project
         self._lock = lock
@@ -28,7 +28,7 @@ class ProjectHandle:
 
     @contextmanager
     def _changing(self) -> Iterator[Project]:
-        with self._lock:  # type: ignore[attr-defined]
+        with self._lock:
             yield self.project
             self._store.save(self.project)
 
@@ -39,12 +39,12 @@ class ProjectHandle:
 
     def record_names(self) -> list[str]:
         """List the records in natural order."""
-        with self._lock:  # type: ignore[attr-defined]
+        with self._lock:
             return list(self.project.records.names())
 
     def get(self, record: str, column: str, *, event: str = "", instrument: str = "", instance: int = 0) -> str:
         """Return one stored cell (a checkbox by its flat column), blank where nothing is stored."""
-        with self._lock:  # type: ignore[attr-defined]
+        with self._lock:
             found = self.project.records.get(record)
             return found.cells(self._key(event, instrument, instance)).get(column, "") if found else ""
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from sync.sandbox import editing, validation, wire
 from sync.sandbox.dictionary import Column, Structure
 from sync.sandbox.errors import LOCKED, NEEDS_REPEAT, NOT_DESIGNATED, NOT_REPEAT_FORM, NOT_REPEATING, ApiError
-from sync.sandbox.people import Access
 from sync.sandbox.payload import TextRow
+from sync.sandbox.people import Access
 from sync.sandbox.project import Project
 from sync.sandbox.records import Cells, RowKey
 

@@ -124,7 +124,9 @@ class Project:
     def wipe_log(self, name: str) -> None:
         """Blank the entries of one record, keeping their places, so that the log's numbers stay."""
         self.log = [
-            replace(entry, record="", action=entry.action.removesuffix(name), details="") if entry.record == name else entry
+            replace(entry, record="", action=entry.action.removesuffix(name), details="")
+            if entry.record == name
+            else entry
             for entry in self.log
         ]
         self.changes.log_rewritten = True
@@ -182,5 +184,6 @@ def with_hidden_event(structure: Structure, project_id: int) -> Structure:
         return structure
     event = Event(event_id=project_id * 1000 + 1, name="Event 1", unique_name=CLASSIC_EVENT)
     forms = tuple(form.name for form in structure.forms)
-    repeats = {CLASSIC_EVENT: kept for kept in structure.repeats.values() if kept is None or kept}
+    kept = next((forms for forms in structure.repeats.values() if forms is None or forms), {})
+    repeats = {CLASSIC_EVENT: kept} if kept is None or kept else {}
     return replace(structure, events=(event,), mapping={CLASSIC_EVENT: forms}, repeats=repeats)

@@ -4,7 +4,7 @@ import re
 import secrets
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +182,7 @@ class Sandbox:
             reply = self._handled(parameters, holder, form, returned, base_url, fault)
         except ApiError as error:
             reply = wire.error_reply(error.status, error.text, returned)
-        except Exception:  # noqa: BLE001 -- a fault of the sandbox must reach the client as a plain 500
+        except Exception:
             traceback.print_exc(limit=-3, file=sys.stderr)
             reply = wire.error_reply(500, "Internal server error of the sandbox", returned)
         if fault is not None:
@@ -224,8 +224,3 @@ class Sandbox:
         from sync.sandbox.contents import creation  # noqa: PLC0415 -- creation needs this module's types
 
         return creation.create_project(self, parameters, returned)
-
-
-def token_map(sandbox: Sandbox) -> Mapping[str, TokenHolder]:
-    """Return a copy of the tokens and whose they are, for the folder listing."""
-    return dict(sandbox._tokens)  # noqa: SLF001

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sync.sandbox.evaluate import EvaluationError, Scope
 from sync.sandbox.dictionary import Structure
+from sync.sandbox.evaluate import EvaluationError, Scope
 from sync.sandbox.naming import checkbox_column
 from sync.sandbox.project import Project
 from sync.sandbox.records import Record, RowKey

@@ -1,10 +1,12 @@
 """Listen on loopback: HTTP/1.1 with keep-alive, and the ways of breaking off that faults need."""
 
 import ipaddress
+import secrets
 import socket
 import struct
 import time
 from dataclasses import dataclass
+from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -49,7 +51,7 @@ class Server:
             raise ValueError("the sandbox listens on loopback only (127.0.0.1 or ::1)")
         self._listener = _Listener((address, port), sandbox)
         shown = f"[{address}]" if ":" in address else address
-        self.base = f"http://{shown}:{self._listener.server_address[1]}"
+        self.base = self._listener.base = f"http://{shown}:{self._listener.server_address[1]}"
         self.url = self.base + API
         self._thread = Thread(target=self._listener.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
@@ -72,6 +74,7 @@ class _Listener(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], sandbox: "Sandbox") -> None:
         self.sandbox = sandbox
         self.stopping = False
+        self.base = ""
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
 
@@ -129,9 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ApiError as error:
             self._send(wire.error_reply(error.status, error.text, wire.XML))
             return
-        host, port = self.server.server_address[:2]
-        answer = self.server.sandbox.answer(parameters, f"http://{host}:{port}")
-        self._transport(answer)
+        self._transport(self.server.sandbox.answer(parameters, self.server.base))
 
     def _transport(self, answer: Answer) -> None:
         mode = answer.fault.mode if answer.fault else None
@@ -159,12 +160,17 @@ class _Handler(BaseHTTPRequestHandler):
             return self._chunks()
         text = self.headers.get("Content-Length", "0")
         if not text.isascii() or not text.isdigit():
-            return self._refuse(400, "bad Content-Length")
+            self._refuse(400, "bad Content-Length")
+            return None
         size = int(text)
         if size > MAX_BODY:
-            return self._refuse(413, "the request is too large")
+            self._refuse(413, "the request is too large")
+            return None
         body = self.rfile.read(size)
-        return body if len(body) == size else self._refuse(400, "the request body ended early")
+        if len(body) == size:
+            return body
+        self._refuse(400, "the request body ended early")
+        return None
 
     def _chunks(self) -> bytes | None:
         parts: list[bytes] = []
@@ -174,10 +180,12 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 size = int(head, 16)
             except ValueError:
-                return self._refuse(400, "bad chunk")
+                self._refuse(400, "bad chunk")
+                return None
             total += size
             if size < 0 or total > MAX_BODY:
-                return self._refuse(413, "the request is too large")
+                self._refuse(413, "the request is too large")
+                return None
             if size == 0:
                 while self.rfile.readline(1000).strip():
                     pass
@@ -191,27 +199,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply, *, length: int | None = -1) -> None:
         """Write a reply in one piece; `length` None leaves Content-Length out and closes after the body."""
-        self.send_response(reply.status)
-        for name, value in {**_HEADERS, **reply.headers}.items():
-            self.send_header(name, value)
-        self.send_header("REDCap-Random-Text", f"{id(reply):x}")
-        self.send_header("Content-Type", reply.content_type)
         if length is None or length > len(reply.body):
             self.close_connection = True
+        headers = {
+            "Server": self.server_version,
+            "Date": self.date_time_string(),
+            **_HEADERS,
+            **reply.headers,
+            "REDCap-Random-Text": secrets.token_hex(12),
+            "Content-Type": reply.content_type,
+        }
         if length is not None:
-            self.send_header("Content-Length", str(len(reply.body) if length < 0 else length))
+            headers["Content-Length"] = str(len(reply.body) if length < 0 else length)
         if self.close_connection:
-            self.send_header("Connection", "close")
-        self._headers_buffer.append(b"\r\n")  # type: ignore[attr-defined]
-        head = b"".join(self._headers_buffer)  # type: ignore[attr-defined]
-        self._headers_buffer = []
+            headers["Connection"] = "close"
+        lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+        lines += [f"{name}: {' '.join(value.splitlines())}" for name, value in headers.items()]
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
         self.wfile.write(head + reply.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: requests hold tokens and data."""
 
 
-_WELCOME = b"<!DOCTYPE html>\n<html><body><h1>REDCap-API-compatible sandbox</h1><p>Send POST requests here.</p></body></html>\n"
+_WELCOME = (
+    b"<!DOCTYPE html>\n<html><body><h1>REDCap-API-compatible sandbox</h1>"
+    b"<p>Send POST requests here.</p></body></html>\n"
+)
 
 
 def _not_found() -> Reply:

@@ -13,7 +13,14 @@ from datetime import datetime
 from sync.sandbox import naming, odm, people
 from sync.sandbox.auditlog import LogEntry
 from sync.sandbox.dictionary import (
-    CLASSIC_EVENT, Arm, Dag, Event, Field, Form, Structure, parse_choices,
+    CLASSIC_EVENT,
+    Arm,
+    Dag,
+    Event,
+    Field,
+    Form,
+    Structure,
+    parse_choices,
 )  # fmt: skip
 from sync.sandbox.people import Role
 from sync.sandbox.project import Project, Report, Settings

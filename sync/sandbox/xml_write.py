@@ -16,7 +16,7 @@ _ROLE_ATTRIBUTES = odm.back(odm.ROLE_RIGHTS)
 _ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#039;", "\r": "&#13;", "\t": "&#9;"}
 )
-_FORBIDDEN = dict.fromkeys([*range(0, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
+_FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 
 
 def write(
@@ -102,7 +102,11 @@ def _repeats(structure: Structure) -> Iterator[str]:
             continue
         yield "\t\t<redcap:RepeatingInstruments>"
         for form, label in forms.items():
-            pairs = [("redcap:UniqueEventName", event), ("redcap:RepeatInstrument", form), ("redcap:CustomLabel", label)]
+            pairs = [
+                ("redcap:UniqueEventName", event),
+                ("redcap:RepeatInstrument", form),
+                ("redcap:CustomLabel", label),
+            ]
             yield f"\t\t\t<redcap:RepeatingInstrument{_attributes(pairs)}/>"
         yield "\t\t</redcap:RepeatingInstruments>"
     yield "\t</redcap:RepeatingInstrumentsAndEvents>"
@@ -230,7 +234,8 @@ def _items(structure: Structure) -> Iterator[str]:
             lists.extend(_code_list(field, item))
     for form in structure.forms:
         name = f"{form.name}_complete"
-        yield f'\t<ItemDef OID="{name}" Name="{name}" DataType="text" Length="1" redcap:Variable="{name}" redcap:FieldType="select">'
+        kind = 'DataType="text" Length="1" redcap:FieldType="select"'
+        yield f'\t<ItemDef OID="{name}" Name="{name}" {kind} redcap:Variable="{name}">'
         yield "\t\t<Question><TranslatedText>Complete?</TranslatedText></Question>"
         yield f'\t\t<CodeListRef CodeListOID="{name}.choices"/>'
         yield "\t</ItemDef>"
@@ -304,9 +309,7 @@ class _Data:
 
     def subject(self, record: Record) -> Iterator[str]:
         structure = self._project.structure
-        keys = [
-            key for key in row_keys(structure, record) if self._events is None or key[0] in self._events
-        ]
+        keys = [key for key in row_keys(structure, record) if self._events is None or key[0] in self._events]
         yield f'\t<SubjectData SubjectKey="{escape(record.name)}" redcap:RecordIdField="{structure.record_id}">'
         group = record.dag if self._groups else ""
         for place in dict.fromkeys((key[0], 0 if key[1] else key[2]) for key in keys):

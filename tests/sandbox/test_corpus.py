@@ -92,7 +92,9 @@ def test_flat_export_is_the_same_to_the_byte_where_nothing_aged(served, project)
 def test_metadata_is_the_data_dictionary(served, project):
     recorded = {row[0]: row for row in list(csv.reader(io.StringIO(_read(project, "dictionary.csv"), newline="")))[1:]}
     ours = _post(served, project, content="metadata", format="json").json()
-    assert [row["field_name"] for row in ours if row["field_name"] not in NEW_COLUMNS.get(project, {})] == list(recorded)
+    assert [row["field_name"] for row in ours if row["field_name"] not in NEW_COLUMNS.get(project, {})] == list(
+        recorded
+    )
     wrong = [
         (row["field_name"], key, recorded[row["field_name"]][index], row[key])
         for row in ours

@@ -1,5 +1,7 @@
 """Shape record exports as the contract says: rows, columns, labels, formats, filters, rights."""
 
+# ruff: noqa: DTZ001 -- a REDCap server tells local time without a zone
+
 import csv
 import io
 from datetime import datetime
@@ -50,9 +52,22 @@ def test_cells_of_other_forms_are_blank_and_own_ones_have_their_zeros(client):
 
 def test_columns_stand_in_dictionary_order_without_descriptive_fields(client):
     header = client.post(content="record", format="csv").text.splitlines()[0].split(",")
-    assert header[:6] == ["record_id", "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "visit_date", "patient_name"]
+    assert header[:6] == [
+        "record_id",
+        "redcap_event_name",
+        "redcap_repeat_instrument",
+        "redcap_repeat_instance",
+        "visit_date",
+        "patient_name",
+    ]
     assert "intro" not in header
-    assert header[header.index("organs___1") :][:5] == ["organs___1", "organs____2", "organs___a", "organs___nask", "organs___unk"]
+    assert header[header.index("organs___1") :][:5] == [
+        "organs___1",
+        "organs____2",
+        "organs___a",
+        "organs___nask",
+        "organs___unk",
+    ]
 
 
 def test_fields_and_forms_are_a_union_and_the_id_only_comes_when_asked_for(client):
@@ -72,7 +87,10 @@ def test_an_id_only_export_names_every_record(client):
 @pytest.mark.parametrize("parameter", ["fields", "forms", "events"])
 def test_unknown_names_are_refused_together(client, parameter):
     status, text = client.error(content="record", **{f"{parameter}[0]": "nope", f"{parameter}[1]": "neither"})
-    assert (status, text) == (400, f"The following values in the parameter \"{parameter}\" are not valid: 'nope', 'neither'")
+    assert (status, text) == (
+        400,
+        f"The following values in the parameter \"{parameter}\" are not valid: 'nope', 'neither'",
+    )
 
 
 @pytest.mark.parametrize("name", ["redcap_event_name", "redcap_repeat_instance", "diary_timestamp"])
@@ -122,7 +140,14 @@ def test_label_headers_repeat_where_labels_do(client):
 
 def test_eav_holds_only_what_is_there(client):
     rows = client.post(content="record", type="eav", records="1").json()
-    assert list(rows[0]) == ["record", "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "field_name", "value"]
+    assert list(rows[0]) == [
+        "record",
+        "redcap_event_name",
+        "redcap_repeat_instrument",
+        "redcap_repeat_instance",
+        "field_name",
+        "value",
+    ]
     assert all(row["value"] != "" for row in rows)
     organs = [row["value"] for row in rows if row["field_name"] == "organs"]
     assert organs == ["1", "-2"]
@@ -251,4 +276,7 @@ def test_missing_rights_are_refused_with_their_texts(sandbox, client):
     )
     assert client.error(content="record", data="[]") == (403, "You do not have API Import/Update privileges")
     _user(sandbox, client, rights=dict(FULL_RIGHTS) | {"record_delete": 0})
-    assert client.error(content="record", action="delete", records="1") == (403, "You do not have Delete Record privileges")
+    assert client.error(content="record", action="delete", records="1") == (
+        403,
+        "You do not have Delete Record privileges",
+    )

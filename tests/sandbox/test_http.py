@@ -79,7 +79,10 @@ def test_classic_projects_refuse_what_they_have_not(client, sandbox, content, te
 def test_creation_by_super_token(client, invented_xml):
     project_token, client.token = client.token, "5" * 64
     refused = client.error(content="project", data='[{"project_title": "X", "purpose": 1}]')
-    assert refused == (400, "You must provide some text for 'purpose_other' since you specified 'purpose' as '1' (Other).")
+    assert refused == (
+        400,
+        "You must provide some text for 'purpose_other' since you specified 'purpose' as '1' (Other).",
+    )
     created = client.post(content="project", data='[{"project_title": "Copy", "purpose": 2}]', odm=invented_xml)
     assert len(created.text) == 32
     assert client.error(content="record")[0] == 400
@@ -131,7 +134,9 @@ def test_nonsense_is_refused_and_changes_nothing(client, data):
     assert client.records() == before
 
 
-@pytest.mark.parametrize("path", ["/api/../../etc/passwd", "/etc/passwd", "/%2e%2e/", "/__sandbox__/../x", "/__sandbox__/nope"])
+@pytest.mark.parametrize(
+    "path", ["/api/../../etc/passwd", "/etc/passwd", "/%2e%2e/", "/__sandbox__/../x", "/__sandbox__/nope"]
+)
 def test_other_paths_are_not_found(client, path):
     parts = urlsplit(client.url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
@@ -167,7 +172,12 @@ def test_broken_http_is_answered_plainly(client, sent, status):
 
 def test_chunked_requests_are_read(client):
     body = f"token={client.token}&content=version".encode()
-    reply = client.session.post(client.url, data=iter([body[:10], body[10:]]), headers={"Content-Type": "application/x-www-form-urlencoded"}, timeout=5)
+    reply = client.session.post(
+        client.url,
+        data=iter([body[:10], body[10:]]),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        timeout=5,
+    )
     assert reply.text == "15.2.1"
 
 
@@ -177,7 +187,9 @@ def test_control_pages(client, sandbox):
         "slug": "invented", "project_id": 17, "title": "Invented project (nobody in it is real)", "records": 3,
     }  # fmt: skip
     assert len(requests.get(base + "guesses", timeout=5).json()["guesses"]) > 10
-    set_to = requests.post(base + "clock", json={"now": "2026-05-01 07:00", "timezone": "Asia/Shanghai"}, timeout=5).json()
+    set_to = requests.post(
+        base + "clock", json={"now": "2026-05-01 07:00", "timezone": "Asia/Shanghai"}, timeout=5
+    ).json()
     assert set_to == {"now": "2026-05-01 07:00:00", "timezone": "Asia/Shanghai"}
     zoned = requests.post(base + "clock", json={"now": "2026-05-01T07:00:00+00:00"}, timeout=5).json()
     assert zoned["now"] == "2026-05-01 15:00:00"

@@ -1,5 +1,7 @@
 """Import, delete and rename records: all or nothing, with the recorded texts."""
 
+# ruff: noqa: DTZ001 -- a REDCap server tells local time without a zone
+
 import csv
 import io
 import json
@@ -104,11 +106,21 @@ def test_csv_and_xml_and_eav_imports(client):
     ]
     reply = client.post(content="record", type="eav", data=json.dumps(points))
     assert reply.json() == {"count": 1}
-    assert [cell(client, "1", name) for name in ("age", "organs___a", "organs___1", "organs____2")] == ["44", "1", "0", "1"]
+    assert [cell(client, "1", name) for name in ("age", "organs___a", "organs___1", "organs____2")] == [
+        "44",
+        "1",
+        "0",
+        "1",
+    ]
 
 
 def test_new_instances_take_the_next_number(client):
-    row = {"record_id": "1", "redcap_event_name": BASELINE, "redcap_repeat_instrument": "medication", "redcap_repeat_instance": "new"}
+    row = {
+        "record_id": "1",
+        "redcap_event_name": BASELINE,
+        "redcap_repeat_instrument": "medication",
+        "redcap_repeat_instance": "new",
+    }
     put(client, [row | {"drug": "1"}, row | {"drug": "2"}])
     rows = [row for row in client.records(records="1", events=BASELINE) if row["redcap_repeat_instrument"]]
     assert [(row["redcap_repeat_instance"], row["drug"]) for row in rows] == [(1, "1"), (3, "99"), (4, "1"), (5, "2")]
@@ -163,7 +175,9 @@ def test_broken_json_is_refused(client, text):
     assert put(client, text).status_code == 400
 
 
-FORMAT = "The value you provided could not be validated because it does not follow the expected format. Please try again."
+FORMAT = (
+    "The value you provided could not be validated because it does not follow the expected format. Please try again."
+)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +201,14 @@ def test_bad_values_are_refused_with_their_messages(client, name, value, message
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("age", "120"), ("weight", "NASK"), ("visit_date", "UNK"), ("dose", "1,5"), ("weight", "-.5"), ("notes", "x\ny /")],
+    [
+        ("age", "120"),
+        ("weight", "NASK"),
+        ("visit_date", "UNK"),
+        ("dose", "1,5"),
+        ("weight", "-.5"),
+        ("notes", "x\ny /"),
+    ],
 )
 def test_limits_and_missing_data_codes_are_let_through(client, name, value):
     assert put(client, [{"record_id": "1", "redcap_event_name": BASELINE, name: value}]).status_code == 200
@@ -205,7 +226,8 @@ def test_a_field_of_an_undesignated_form_is_refused(client):
     ((_, field, _, text),) = refused(client, {"record_id": "1", "redcap_event_name": MONTH, "age": "30"})
     assert field == "age"
     assert text == (
-        "This field ('age') exists on an instrument that is not designated for the event named 'Month 1 (Arm 1: Cells)'. "
+        "This field ('age') exists on an instrument that is not designated for the event named "
+        "'Month 1 (Arm 1: Cells)'. "
         "You are not allowed to import data for this field into this event."
     )
 
@@ -231,7 +253,9 @@ def test_locked_forms_are_refused(client, sandbox):
 
 
 def test_one_bad_row_stops_all(client):
-    reply = put(client, [{"record_id": "50", "age": "30"}, {"record_id": "51", "age": "x"}, {"record_id": "52", "sex": "9"}])
+    reply = put(
+        client, [{"record_id": "50", "age": "30"}, {"record_id": "51", "age": "x"}, {"record_id": "52", "sex": "9"}]
+    )
     assert len(reply.json()["error"].split("\n")) == 2
     assert client.records(records="50") == []
 
@@ -257,7 +281,9 @@ def test_delete_counts_records_and_names_the_missing(client):
 
 
 def test_partial_deletes(client):
-    client.post(content="record", action="delete", records="1", event=BASELINE, instrument="medication", repeat_instance="1")
+    client.post(
+        content="record", action="delete", records="1", event=BASELINE, instrument="medication", repeat_instance="1"
+    )
     assert [row["redcap_repeat_instance"] for row in client.records(records="1", events=BASELINE)] == ["", 3]
     client.post(content="record", action="delete", records="1", event=BASELINE, instrument="visit")
     assert cell(client, "1", "pregnant") == ""
@@ -274,7 +300,11 @@ def test_rename_moves_everything_and_logs_an_update_of_the_id(client):
     assert client.post(content="record", action="rename", record="1", new_record_name="1-b").text == "1"
     assert client.records(records="1-b") == [row | {"record_id": "1-b"} for row in rows]
     entry = client.post(content="log", logtype="record_edit").json()[0]
-    assert (entry["action"], entry["details"], entry["record"]) == ("Update record (API) 1-b", "record_id = '1-b'", "1-b")
+    assert (entry["action"], entry["details"], entry["record"]) == (
+        "Update record (API) 1-b",
+        "record_id = '1-b'",
+        "1-b",
+    )
     assert client.error(content="record", action="rename", record="1", new_record_name="9")[0] == 400
     assert client.error(content="record", action="rename", record="2", new_record_name="1-b")[0] == 400
 
@@ -284,6 +314,11 @@ def test_the_log_is_newest_first_by_the_minute_and_filters(client, sandbox):
     put(client, [{"record_id": "1", "redcap_event_name": EXTRA, "redcap_repeat_instance": 2, "notes": "up"}])
     log = client.post(content="log", beginTime="2026-03-05 10:01", endTime="2026-03-05 10:01").json()
     assert list(log[0]) == ["timestamp", "username", "action", "details", "record"]
-    assert [(entry["timestamp"], entry["details"]) for entry in log] == [("2026-03-05 10:01", "[instance = 2], notes = 'up'")]
+    assert [(entry["timestamp"], entry["details"]) for entry in log] == [
+        ("2026-03-05 10:01", "[instance = 2], notes = 'up'")
+    ]
     assert client.post(content="log", beginTime="2026-03-05 10:02").json() == []
-    assert client.post(content="log", format="csv", beginTime="2027-01-01 00:00").text == "timestamp,username,action,details,record\n"
+    assert (
+        client.post(content="log", format="csv", beginTime="2027-01-01 00:00").text
+        == "timestamp,username,action,details,record\n"
+    )

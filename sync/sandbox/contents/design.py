@@ -70,9 +70,7 @@ def metadata(call: Call) -> Reply:
     fields = tuple(_field(row) for row in _rows(call))
     old = call.project.structure
     names = list(dict.fromkeys(field.form_name for field in fields))
-    forms = tuple(
-        old.form_by_name.get(name) or Form(name=name, label=name.replace("_", " ").title()) for name in names
-    )
+    forms = tuple(old.form_by_name.get(name) or Form(name=name, label=name.replace("_", " ").title()) for name in names)
     mapping = {event: tuple(form for form in kept if form in names) for event, kept in old.mapping.items()}
     made = replace(old, fields=fields, forms=forms, mapping=mapping)
     if problems := made.problems():

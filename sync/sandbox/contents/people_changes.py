@@ -62,7 +62,9 @@ def delete_dags(call: Call) -> Reply:
     for user in list(call.project.users.values()):
         if user.dag in given:
             call.project.users[user.username] = replace(user, dag="")
-    call.project.structure = replace(structure, dags=tuple(dag for dag in structure.dags if dag.unique_name not in given))
+    call.project.structure = replace(
+        structure, dags=tuple(dag for dag in structure.dags if dag.unique_name not in given)
+    )
     return _done(call, len(given))
 
 
@@ -104,7 +106,11 @@ def users(call: Call) -> Reply:
     """Add users or change their rights; answers the number of rows."""
     rows = _rows(call, "user_rights", _NO_USERS)
     structure = call.project.structure
-    check_names("data_access_group", [row["data_access_group"] for row in rows if row.get("data_access_group")], set(structure.dag_by_name))
+    check_names(
+        "data_access_group",
+        [row["data_access_group"] for row in rows if row.get("data_access_group")],
+        set(structure.dag_by_name),
+    )
     for row in rows:
         name = row.get("username", "").strip()
         if not name:

@@ -113,11 +113,11 @@ def _record_filter(call: Call) -> Callable[[Record], bool] | None:
     begin, end = (_moment(call, name) for name in ("dateRangeBegin", "dateRangeEnd"))
     if begin is None and end is None:
         return None
-    first = (begin or datetime.min).replace(second=0, microsecond=0)
+    first = begin.replace(second=0, microsecond=0) if begin else None
     last = end or call.now
 
     def wanted(record: Record) -> bool:
-        return any(first <= moment <= last for moment in record.changed_at)
+        return any((first is None or first <= moment) and moment <= last for moment in record.changed_at)
 
     return wanted
 

@@ -15,7 +15,9 @@ def report(call: Call) -> Reply:
     number = call.parameters.number("report_id")
     found = call.project.reports.get(number or 0)
     if found is None:
-        raise ApiError(400, f"The value of the parameter \"report_id\" is not valid: '{number or ''}'")  # guess: report-texts
+        raise ApiError(
+            400, f"The value of the parameter \"report_id\" is not valid: '{number or ''}'"
+        )  # guess: report-texts
     structure = call.project.structure
     known = [name for name in found.fields if name in structure.field_by_name or name in structure.status_fields]
     asked = replace(
