@@ -62,6 +62,7 @@ class Dataset:
         self._tables: dict[str, pl.DataFrame] = {}
         self._pointers: dict[tuple[str, str, str, str, str], pl.Series] = {}
         self._unreadable: dict[str, dict[str, pl.Series]] = {}
+        self._unmarked: dict[str, tuple[pl.Series, pl.Series]] = {}
         self._words: dict[str, dict[str, pl.Series]] = {}
 
     @cached_property
@@ -112,13 +113,25 @@ class Dataset:
         """Mark the rows whose cell holds something that could not be read."""
         if form not in self._unreadable:
             self._unreadable[form] = _marks(self.frames[form].problems, self.height(form))
-        return self._unreadable[form].get(column, _none(self.height(form)))
+        found = self._unreadable[form].get(column)
+        return self._clean(form)[0] if found is None else found
 
     def word(self, form: str, column: str) -> pl.Series:
         """Give the word for a missing value that stands in each row's cell (null: none)."""
         if form not in self._words:
             self._words[form] = _words(self.frames[form].declared, self.height(form))
-        return self._words[form].get(column, pl.repeat(None, self.height(form), dtype=pl.String, eager=True))
+        found = self._words[form].get(column)
+        return self._clean(form)[1] if found is None else found
+
+    def _clean(self, form: str) -> tuple[pl.Series, pl.Series]:
+        """Give the marks of a column without any problem and without any word for a missing value."""
+        if form not in self._unmarked:
+            height = self.height(form)
+            self._unmarked[form] = (
+                pl.repeat(False, height, dtype=pl.Boolean, eager=True),
+                pl.repeat(None, height, dtype=pl.String, eager=True),
+            )
+        return self._unmarked[form]
 
     def reading(self, of: str, form: str, column: str, *, at: str = SAME) -> Reading:
         """Lay a column of ``form`` beside the rows of ``of``: at the same visit, at a visit, or at ANY."""
@@ -243,7 +256,3 @@ def _matched(left: pl.DataFrame, right: pl.DataFrame, mine: list[pl.Expr], their
     keys = [each.meta.output_name() for each in theirs]
     found = right.select(*theirs, pl.col("_row").alias("_found")).unique(keys, keep="first", maintain_order=True)
     return left.select(mine).join(found, on=keys, how="left", maintain_order="left")["_found"]
-
-
-def _none(height: int) -> pl.Series:
-    return pl.repeat(False, height, dtype=pl.Boolean, eager=True)

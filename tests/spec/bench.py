@@ -14,7 +14,7 @@ import polars as pl
 
 from schemas import loading
 from schemas.frames import DECLARED_SCHEMA, PROBLEM_SCHEMA, FormFrame, columns_of, empty_rows
-from schemas.study import CheckSpec, Field, Form, Kind, Severity, Study
+from schemas.study import CheckSpec, Choice, Field, Form, Interval, Kind, Severity, Study, Visit  # noqa: F401
 from validators import engine
 from validators.findings import Judgement
 
@@ -90,7 +90,7 @@ def read(field: Field, text: str):
         case Kind.DATE:
             return date.fromisoformat(text)
         case Kind.DATETIME:
-            return datetime.fromisoformat(text)  # noqa: DTZ007
+            return datetime.fromisoformat(text)
         case Kind.TIME:
             return time.fromisoformat(text)
         case _:
@@ -136,7 +136,9 @@ def judged(
     study: Study, tables: Mapping[str, str], *, prefix: str = "ZJJU", as_of: datetime = NOW, absent=None
 ) -> Judgement:
     absent = absent or {}
-    frames = [frame(study.form(name), table, absent=absent.get(name)) for name, table in tables.items()]
+    unknown = set(tables) - {each.name for each in study.forms}
+    assert not unknown, f"the study has no form {unknown}"
+    frames = [frame(each, tables.get(each.name, []), absent=absent.get(each.name)) for each in study.forms]
     return engine.judge(study, frames, site="zj", prefix=prefix, as_of=as_of)
 
 
