@@ -3,33 +3,22 @@
 from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
-from importlib import resources
 
 import pytest
 
-from schemas.loading import shipped_study
 from schemas.project import Snapshot
-from sync.clock import SystemClock
-from sync.config import SiteConfig, TransportConfig
 from sync.demo import odm
 from sync.demo.cohort import CENTRES
 from sync.demo.encode import SiteEncoder
 from sync.demo.projects import SiteProject, build, with_cells
 from sync.demo.truth import Place, Truth, truth
-from sync.harmonise import mapping as mappings
 from sync.harmonise.harmonise import harmonise, mismatches
-from sync.harmonise.mapping import SiteMapping
-from sync.redcap.source import open_source
 from sync.sandbox.sandbox import Sandbox
+from tests.demo import centres
 from validators.engine import judge
 
-TOKEN = "0123456789abcdef0123456789abcde"
-STUDY = shipped_study("sle")
-
-
-def mapping_of(site: str) -> SiteMapping:
-    text = (resources.files("schemas") / "studies" / "sle" / "sites" / f"{site}.toml").read_text("utf-8")
-    return mappings.parse(text, STUDY)
+STUDY = centres.study()
+mapping_of = centres.mapping_of
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +34,8 @@ def projects(trial: Truth) -> dict[str, SiteProject]:
 @pytest.fixture(scope="module")
 def snapshots(projects: dict[str, SiteProject]) -> Iterator[dict[str, Snapshot]]:
     with Sandbox() as sandbox:
-        url = sandbox.start()
-        found = {}
-        for n, (site, project) in enumerate(projects.items(), start=1):
-            sandbox.add_project(odm.write(project), slug=site, token=f"{TOKEN}{n}", project_id=n)
-            config = SiteConfig(
-                slug=site, name=site, subject_prefix=CENTRES[site][0], url=url, allow_http=True, project_id=n,
-                token_env="UNUSED",
-            )  # fmt: skip
-            transport = TransportConfig(requests_per_minute=100_000)
-            found[site] = open_source(config, f"{TOKEN}{n}", transport, SystemClock()).pull()
-        yield found
+        url = centres.serve(sandbox, {site: odm.write(project) for site, project in projects.items()})
+        yield centres.pull(url)
 
 
 @pytest.mark.parametrize("site", CENTRES)
