@@ -15,7 +15,7 @@ from sync.sandbox.contents import (
     structure,
     surveys,
 )
-from sync.sandbox.errors import BAD_CONTENT, ApiError
+from sync.sandbox.errors import BAD_CONTENT, NO_API, NO_EXPORT, ApiError
 from sync.sandbox.wire import Reply
 
 Handler = Callable[[Call], Reply]
@@ -51,7 +51,7 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("formEventMapping", "import"): design.mapping,
     ("repeatingFormsEvents", "import"): design.repeats,
     ("project_settings", "import"): design.settings,
-    ("project_xml", "export"): reports.project_xml,
+    ("project_xml", "export"): records.project_xml,
     ("report", "export"): reports.report,
     ("dag", "import"): people_changes.dags,
     ("dag", "delete"): people_changes.delete_dags,
@@ -78,6 +78,8 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("pdf", "export"): surveys.pdf,
 }
 _CONTENTS = frozenset(content for content, _ in HANDLERS)
+#: what may be read with the import right alone
+_FREE = frozenset({"version", "generateNextRecordName"})
 
 
 def handler_of(call: Call) -> Handler:
@@ -89,4 +91,8 @@ def handler_of(call: Call) -> Handler:
     handler = HANDLERS.get((content, action))
     if handler is None:
         raise ApiError(400, 'The value of the parameter "action" is not valid')  # guess: bad-option
+    if not call.access.may("api_export") and not call.access.may("api_import"):
+        raise ApiError(403, NO_API)
+    if action in ("export", "list") and content not in _FREE and not call.access.may("api_export"):
+        raise ApiError(403, NO_EXPORT)  # guess: no-export-text
     return handler

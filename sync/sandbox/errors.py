@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 NO_API = "You do not have permissions to use the API"
 NO_IMPORT = "You do not have API Import/Update privileges"
+NO_EXPORT = "You do not have API Export privileges"  # guess: no-export-text
 NO_DELETE = "You do not have Delete Record privileges"
 NO_EXPORT_DAG = (
     "Insufficient user privileges: You must have 'API Export' privileges and 'Data Access Groups' "

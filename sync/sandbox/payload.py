@@ -5,10 +5,11 @@ import io
 import json
 import xml.etree.ElementTree as ET
 
-from sync.sandbox import wire
+from sync.sandbox import wire, xml_load
 from sync.sandbox.dictionary import Structure
 from sync.sandbox.errors import ApiError
 from sync.sandbox.naming import checkbox_column
+from sync.sandbox.records import RowKey
 
 TextRow = dict[str, str]
 BAD_DATA = "The data being imported is not formatted correctly"  # guess: bad-data-text
@@ -68,6 +69,25 @@ def _from_xml(data: str) -> list[TextRow]:
         raise ValueError
     root = ET.fromstring(data)  # noqa: S314 -- declarations are refused above
     return [{node.tag: node.text or "" for node in item} for item in root.findall("item")]
+
+
+def rows_from_odm(structure: Structure, data: str) -> list[TextRow]:
+    """Read the ClinicalData of an ODM text into flat rows. Raises ApiError 400 for what cannot be read."""
+    try:
+        if "<!DOCTYPE" in data or "<!ENTITY" in data:
+            raise ValueError
+        root = ET.fromstring(xml_load.keep_line_breaks(data))  # noqa: S314 -- declarations are refused above
+    except (ValueError, ET.ParseError):
+        raise ApiError(400, BAD_DATA) from None
+    rows: dict[tuple[str, RowKey], TextRow] = {}
+    for name, key, items in xml_load.clinical_items(structure, root):
+        row = rows.setdefault((name, key), {structure.record_id: name})
+        if structure.longitudinal:
+            row["redcap_event_name"] = key[0]
+        if structure.has_repeats:
+            row |= {"redcap_repeat_instrument": key[1], "redcap_repeat_instance": str(key[2] or "")}
+        row |= {item: value for item, value in items if item != structure.record_id}
+    return list(rows.values())
 
 
 def flat_from_eav(structure: Structure, rows: list[TextRow]) -> list[TextRow]:

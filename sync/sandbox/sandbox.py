@@ -205,7 +205,8 @@ class Sandbox:
         with self._lock:
             project = self._projects[holder.project]
             access = project.access(holder.username)
-            if access is None:
+            today = self.clock.local().date().isoformat()
+            if access is None or (access.user.expiration and access.user.expiration[:10] <= today):
                 raise ApiError(403, NO_API)
             request = call.Call(
                 project=project, access=access, parameters=parameters, format=form, return_format=returned,

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import TextIO
 
+from sync.sandbox import xml_load
 from sync.sandbox.sandbox import Sandbox
 
 _SUPER_LENGTH = 64
@@ -55,11 +56,9 @@ def load_into(sandbox: Sandbox, projects: Iterable[str]) -> None:
     for text in projects:
         wanted = parse_project(text)
         try:
-            # newline="" keeps the line breaks as the file has them
-            with wanted.path.open(encoding="utf-8-sig", newline="") as file:
-                xml_text = file.read()
+            xml_text = xml_load.decode(wanted.path.read_bytes())
             sandbox.add_project(xml_text, slug=wanted.slug, token=wanted.token, project_id=wanted.project_id)
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ServeError(f"--project {wanted.path}: {reason}") from None
 

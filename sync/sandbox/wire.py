@@ -4,8 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
 from urllib.parse import parse_qsl
 
 from sync.sandbox.errors import ApiError
@@ -22,6 +20,10 @@ XML_HEAD = '<?xml version="1.0" encoding="UTF-8" ?>'
 _DELIMITERS = {",": ",", "tab": "\t", "\t": "\t", ";": ";", "|": "|", "^": "^"}
 _ARRAY = re.compile(r"^([^\[\]]+)\[([^\[\]]*)\]$")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
+_PART_NAME = re.compile(r'content-disposition:[^\r\n]*?[;\s]name="([^"]*)"', re.IGNORECASE)
+_FILE_NAME = re.compile(r'content-disposition:[^\r\n]*?[;\s]filename="([^"]*)"', re.IGNORECASE)
+_PART_TYPE = re.compile(r"content-type:\s*([\w.+-]+/[\w.+-]+)", re.IGNORECASE)
 _FALSE = frozenset({"", "0", "false"})
 Row = Mapping[str, object]
 
@@ -90,20 +92,26 @@ def parse_body(content_type: str, body: bytes) -> Parameters:
 
 
 def _multipart(content_type: str, body: bytes) -> Parameters:
-    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    found = _BOUNDARY.search(content_type)
+    if found is None:
+        return Parameters()
+    mark = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace")
     pairs: list[tuple[str, str]] = []
     files: dict[str, Upload] = {}
-    for part in message.iter_parts() if message.is_multipart() else ():
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
-        if not isinstance(name, str) or not isinstance(content, bytes):
+    for part in (b"\r\n" + body).split(mark)[1:]:
+        head, blank, content = part.partition(b"\r\n\r\n")
+        headers = head.decode("utf-8", "replace")
+        name = _PART_NAME.search(headers)
+        if not blank or name is None:
             continue
-        filename = part.get_filename()
+        filename = _FILE_NAME.search(headers)
         if filename is None:
-            pairs.append((name, content.decode("utf-8", "replace")))
+            pairs.append((name[1], content.decode("utf-8", "replace")))
         else:
-            files[name] = Upload(name=filename, mime=part.get_content_type(), content=content)
+            kind = _PART_TYPE.search(headers)
+            files[name[1]] = Upload(
+                name=filename[1], mime=kind[1] if kind else "application/octet-stream", content=content
+            )
     return _sorted(pairs, files)
 
 

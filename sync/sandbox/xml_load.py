@@ -30,11 +30,17 @@ _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _TAG = re.compile(r"""<[A-Za-z][^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>""")
 _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
 _PAIR = re.compile(r"\[([^,\[\]]+),(\d+)\]")
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 
 class ProjectXmlError(ValueError):
     """Refuse a file that is not a project XML, or whose dictionary cannot be."""
+
+
+def decode(content: bytes) -> str:
+    """Read a file's bytes as text; what is no UTF-8 becomes a replacement character, as in real old projects."""
+    return content.decode("utf-8-sig", "replace")
 
 
 def keep_line_breaks(text: str) -> str:
@@ -59,7 +65,7 @@ def load(text: str, *, slug: str, project_id: int, at: datetime, username: str =
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ProjectXmlError("a project XML has no document type declaration")
     try:
-        root = ET.fromstring(keep_line_breaks(text.lstrip("\ufeff")))  # noqa: S314 -- declarations refused above
+        root = ET.fromstring(keep_line_breaks(_NO_XML.sub("", text.lstrip("\ufeff"))))  # noqa: S314 -- declarations refused above
     except ET.ParseError as error:
         raise ProjectXmlError(f"not well-formed XML ({error})") from None
     version = root.find(f".//{_o('MetaDataVersion')}")
@@ -281,8 +287,7 @@ def _load_data(project: Project, root: ET.Element, at: datetime, username: str) 
         project.records.put(record)
         events = subject.findall(_o("StudyEventData"))
         for node in events:
-            unique = node.get(_r("UniqueEventName")) or node.get("StudyEventOID", "").removeprefix("Event.")
-            _load_event(project, record, node, unique, _number(node.get("StudyEventRepeatKey")))
+            _load_event(project, record, node, _event_name(node), _number(node.get("StudyEventRepeatKey")))
         if not events:
             _load_event(project, record, subject, CLASSIC_EVENT, 1)
         if not record.rows:
@@ -305,13 +310,7 @@ def _load_event(project: Project, record: Record, holder: ET.Element, event: str
     if event not in structure.event_by_name:
         return
     for node in holder.findall(_o("FormData")):
-        form = node.get(_r("FormName")) or node.get("FormOID", "").removeprefix("Form.")
-        repeat = _number(node.get("FormRepeatKey"))
-        key: RowKey = (event, "", 0)
-        if form in structure.repeating_forms(event):
-            key = (event, form, repeat)
-        elif structure.repeats_as_event(event):
-            key = (event, "", max(instance, repeat))
+        key = _row_key(structure, node, event, instance)
         row = record.rows.setdefault(key, {})
         for item in node.iter(_o("ItemData")):
             _load_item(project, record, row, item.get("ItemOID", ""), item.get("Value", item.text or ""))
@@ -343,3 +342,30 @@ def _load_file(project: Project, row: Cells, item: ET.Element) -> None:
     name = item.get(_r("DocName"), column.name)
     document = project.add_document(name, item.get(_r("MimeType"), "application/octet-stream"), content)
     row[column.name] = str(document.doc_id)
+
+
+def _row_key(structure: Structure, node: ET.Element, event: str, instance: int) -> RowKey:
+    """Tell which row a FormData belongs to, by what repeats in its event."""
+    form = node.get(_r("FormName")) or node.get("FormOID", "").removeprefix("Form.")
+    repeat = _number(node.get("FormRepeatKey"))
+    if form in structure.repeating_forms(event):
+        return (event, form, repeat)
+    return (event, "", max(instance, repeat) if structure.repeats_as_event(event) else 0)
+
+
+def clinical_items(structure: Structure, root: ET.Element) -> Iterator[tuple[str, RowKey, list[tuple[str, str]]]]:
+    """Yield record name, row and (item, value) pairs of each FormData, for an import of ODM data."""
+    for subject in root.iter(_o("SubjectData")):
+        name = subject.get("SubjectKey", "")
+        places = [
+            (node, _event_name(node), _number(node.get("StudyEventRepeatKey")))
+            for node in subject.findall(_o("StudyEventData"))
+        ]
+        for holder, event, instance in places or [(subject, CLASSIC_EVENT, 1)]:
+            for node in holder.findall(_o("FormData")):
+                items = [(item.get("ItemOID", ""), item.get("Value", "")) for item in node.iter(_o("ItemData"))]
+                yield name, _row_key(structure, node, event, instance), items
+
+
+def _event_name(node: ET.Element) -> str:
+    return node.get(_r("UniqueEventName")) or node.get("StudyEventOID", "").removeprefix("Event.")

@@ -169,3 +169,24 @@ def test_project_settings_and_xml(client, pycap, sandbox):
         ) == pycap.export_records(export_survey_fields=True, export_data_access_groups=True, **asked)
     bare = client.post(content="project_xml", returnMetadataOnly="true").text
     assert "<ClinicalData" not in bare
+
+
+def test_odm_goes_out_and_in(client, sandbox):
+    odm = client.post(content="record", format="odm", exportDataAccessGroups="true").text
+    rows = client.records(exportBlankForGrayFormStatus="true")
+    for name in ("1", "2", "10"):
+        sandbox.project("invented").delete_record(name)
+    reply = client.post(content="record", format="odm", data=odm, returnFormat="json")
+    assert reply.json() == {"count": 3}
+    files = [{name: value for name, value in row.items() if name != "letter"} for row in rows]
+    assert [
+        {name: value for name, value in row.items() if name != "letter"}
+        for row in client.records(exportBlankForGrayFormStatus="true")
+    ] == files
+    assert client.post(content="record", format="odm", data="<x").status_code == 400
+
+
+@pytest.mark.parametrize("content", [bytes(range(256)), b"\r\n--x\r\n\r\n", b"", b"\r\n", b"a\rb\n" * 1000])
+def test_files_keep_every_byte(pycap, content):
+    pycap.import_file("1", "letter", "ünï code.bin", io.BytesIO(content), event="baseline_arm_1")
+    assert pycap.export_file("1", "letter", event="baseline_arm_1")[0] == content

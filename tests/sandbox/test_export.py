@@ -280,3 +280,17 @@ def test_missing_rights_are_refused_with_their_texts(sandbox, client):
         403,
         "You do not have Delete Record privileges",
     )
+
+
+def test_tokens_without_rights_or_after_their_end_get_nothing(sandbox, client):
+    _user(sandbox, client, expiration="2026-03-02")
+    assert client.error(content="version")[0] == 403
+    _user(sandbox, client, expiration="2026-03-03")
+    assert client.post(content="version").status_code == 200
+    _user(sandbox, client, rights=dict(FULL_RIGHTS) | {"api_export": 0})
+    assert client.error(content="metadata")[0] == client.error(content="record")[0] == 403
+    assert client.post(content="version").status_code == 200
+    _user(sandbox, client, rights=dict(FULL_RIGHTS) | {"api_export": 0, "api_import": 0})
+    assert client.error(content="version") == (403, "You do not have permissions to use the API")
+    _user(sandbox, client, forms_export=dict.fromkeys(("baseline", "visit", "medication", "diary"), 0))
+    assert client.error(content="record")[0] == 403

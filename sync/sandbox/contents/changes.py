@@ -28,8 +28,11 @@ def import_records(call: Call) -> Reply:
     auto_number = parameters.flag("forceAutoNumber")
     if content == "auto_ids" and not auto_number:
         content = "ids"
-    rows = payload.read_rows(parameters.get("data"), call.format, call.delimiter)
-    if kind == "eav":
+    if call.format == wire.ODM:
+        rows = payload.rows_from_odm(call.project.structure, parameters.get("data"))
+    else:
+        rows = payload.read_rows(parameters.get("data"), call.format, call.delimiter)
+    if kind == "eav" and call.format != wire.ODM:
         rows = payload.flat_from_eav(call.project.structure, rows)
     options = importing.Options(overwrite=overwrite, auto_number=auto_number, date_form=date_form)
     placed = importing.judged(call.project, call.access, rows, options)

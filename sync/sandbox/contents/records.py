@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sync.sandbox import evaluate, export, scope, wire
+from sync.sandbox import evaluate, export, labels, scope, wire, xml_write
 from sync.sandbox.call import Call
 from sync.sandbox.contents.structure import check_names
-from sync.sandbox.errors import NO_EXPORT_DAG, ApiError
+from sync.sandbox.dictionary import Column
+from sync.sandbox.errors import NO_EXPORT, NO_EXPORT_DAG, ApiError
 from sync.sandbox.export import Asked, Plan
 from sync.sandbox.records import Record, RowKey
 from sync.sandbox.wire import Reply
@@ -18,8 +19,11 @@ _TIME_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 def export_records(call: Call) -> Reply:
     """Answer `content=record`, flat or EAV."""
-    if not call.access.may("api_export"):
-        raise ApiError(403, "You do not have API Export privileges")  # guess: no-export-text
+    forms = call.project.structure.forms
+    if not any(call.access.export_right(form.name) for form in forms):
+        raise ApiError(403, NO_EXPORT)  # guess: no-export-text
+    if call.format == wire.ODM:
+        return project_xml(call)
     asked = read_asked(call)
     kind = call.parameters.choice("type", ("flat", "eav"), "flat")
     made = export.plan(call.project, call.access, asked)
@@ -30,6 +34,30 @@ def export_records(call: Call) -> Reply:
     return flat_reply(call, made)
 
 
+def project_xml(call: Call) -> Reply:
+    """Answer the whole project as XML, with data unless `returnMetadataOnly`."""
+    parameters = call.parameters
+    asked = read_asked(call)
+    records = None
+    if not parameters.flag("returnMetadataOnly"):
+        records = export.records_of(call.project, call.access, asked)
+        if asked.row_filter is not None:
+            test = asked.row_filter
+            records = [record for record in records if any(test(record, key) for key in record.rows)]
+    made = export.plan(call.project, call.access, asked)
+
+    def wanted(column: Column) -> bool:
+        return column.name in made.columns
+
+    text = xml_write.write(
+        call.project, at=call.now, version=call.version, records=records, wanted=wanted, events=asked.events,
+        with_groups=parameters.flag("exportDataAccessGroups"), with_surveys=parameters.flag("exportSurveyFields"),
+        with_files=parameters.flag("exportFiles"),
+    )  # fmt: skip
+    call.note("Data export (API)", "Export project XML (API)", kind="export")
+    return wire.text_reply(text, wire.XML)
+
+
 def flat_reply(call: Call, made: Plan) -> Reply:
     """Write flat rows; CSV may have label headers."""
     rows = _kept(call, list(export.flat_rows(call.project, call.access, made)))
@@ -37,8 +65,6 @@ def flat_reply(call: Call, made: Plan) -> Reply:
         return call.table(rows, made.header)
     header = made.header
     if call.parameters.get("rawOrLabelHeaders") == "label":
-        from sync.sandbox import labels  # noqa: PLC0415
-
         write = labels.header_writer(made.structure)
         header = [write(name) for name in header]
     body = wire.to_csv(header, [list(row.values()) for row in rows], call.delimiter)
