@@ -13,10 +13,13 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo
 
 from sync import config_problems
+from sync.config_alerts import AlertsConfig
 from sync.config_problems import TOKEN_SOURCES, Problem, split_url
+from sync.config_schedule import Cron, ScheduleConfig
+from sync.config_section import RelativePath, Section, resolved
 from sync.errors import ConfigError
 
 VARIABLE = "SYNCLINE_CONFIG"
@@ -26,21 +29,10 @@ _TOKEN = re.compile(r"[0-9A-Fa-f]{32}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def _resolved(path: Path, info: ValidationInfo) -> Path:
-    """Resolve a relative path against the folder of the configuration file."""
-    folder = (info.context or {}).get("folder")
-    return path if folder is None else folder / path.expanduser()
-
-
-RelativePath = Annotated[Path, pydantic.AfterValidator(_resolved)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class StudyConfig(_Section):
+class StudyConfig(Section):
     """Say which study the sites take part in."""
 
     #: a shipped study, the path of a study folder, or "dictionary"
@@ -52,7 +44,7 @@ class StudyConfig(_Section):
     @pydantic.field_validator("definition")
     @classmethod
     def _resolve(cls, value: str, info: ValidationInfo) -> str:
-        return value if _PLAIN_NAME.fullmatch(value) else str(_resolved(Path(value), info))
+        return value if _PLAIN_NAME.fullmatch(value) else str(resolved(Path(value), info))
 
     @pydantic.field_validator("timezone")
     @classmethod
@@ -69,7 +61,7 @@ class StudyConfig(_Section):
         return ZoneInfo(self.timezone)
 
 
-class WarehouseConfig(_Section):
+class WarehouseConfig(Section):
     """Say where the data are kept."""
 
     #: SQLAlchemy URL; hidden from reprs, it may hold a password
@@ -89,10 +81,10 @@ class WarehouseConfig(_Section):
         path, mark, options = rest[1:].partition("?")
         if backend != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
             return value
-        return f"{scheme}:///{_resolved(Path(path), info)}{mark}{options}"
+        return f"{scheme}:///{resolved(Path(path), info)}{mark}{options}"
 
 
-class TransportConfig(_Section):
+class TransportConfig(Section):
     """Say how the sites' servers are reached."""
 
     #: "http://proxy:3128"; without it none is used, whatever the environment says
@@ -126,7 +118,7 @@ class TransportConfig(_Section):
         return value
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """Say how a run works."""
 
     #: sites at a time
@@ -137,14 +129,14 @@ class RunConfig(_Section):
     stale_after_hours: float = Field(default=36, gt=0)
 
 
-class DeliveryConfig(_Section):
+class DeliveryConfig(Section):
     """Say where query lists go."""
 
     folder: RelativePath = Field(default=Path("queries"), validate_default=True)
     formats: tuple[Literal["csv", "xlsx"], ...] = Field(default=("csv", "xlsx"), min_length=1)
 
 
-class BrakesConfig(_Section):
+class BrakesConfig(Section):
     """Say what is too much for one run, so that a person looks first."""
 
     #: share of a site's records that may vanish between two runs
@@ -158,12 +150,12 @@ class BrakesConfig(_Section):
     #: share of a site's open queries that may close at once
     closed_queries_percent: Percent = 80
     #: so many closed queries never brake
-    closed_queries_allowed: int = Field(default=20, ge=0)
+    closed_queries_allowed: int = Field(default=100, ge=0)
     #: queries that may open at once at a site that was synced before
     opened_queries_allowed: int = Field(default=500, ge=0)
 
 
-class SiteConfig(_Section):
+class SiteConfig(Section):
     """Describe one centre and its REDCap project."""
 
     slug: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")
@@ -182,6 +174,10 @@ class SiteConfig(_Section):
     language: str | None = None
     #: data access group of a project that several centres share
     group: str | None = Field(default=None, min_length=1)
+    #: the site's own nightly time; None: that of [schedule]
+    cron: Cron | None = None
+    #: None: as [schedule] says
+    catch_up: bool | None = None
     enabled: bool = True
 
     @pydantic.field_validator("url")
@@ -197,7 +193,7 @@ class SiteConfig(_Section):
         return value
 
 
-class Config(_Section):
+class Config(Section):
     """Hold the whole configuration."""
 
     study: StudyConfig = StudyConfig()
@@ -206,6 +202,8 @@ class Config(_Section):
     run: RunConfig = RunConfig()
     delivery: DeliveryConfig = Field(default_factory=dict, validate_default=True)
     brakes: BrakesConfig = BrakesConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    alerts: AlertsConfig = Field(default_factory=dict, validate_default=True)
     #: at least one; in file order
     sites: tuple[SiteConfig, ...] = ()
 

@@ -56,11 +56,11 @@ class Event(StrEnum):
 
 
 def configure(
-    *, form: Literal["console", "json"] = "console", verbose: bool = False, stream: TextIO | None = None
+    *, form: Literal["console", "json"] = "console", verbose: bool = False, quiet: bool = False, stream: TextIO | None = None
 ) -> None:
     """Set logging up for the process: lines for people or JSON lines, to stderr (or ``stream``).
 
-    ``verbose`` lets debug events through. Records of the standard library's loggers (of the packages in use) pass
+    ``verbose`` lets debug events through, ``quiet`` only warnings and errors. Records of the standard library's loggers (of the packages in use) pass
     at WARNING and above, through the same redaction.
     """
     out = stream or sys.stderr
@@ -70,7 +70,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     ending = [_traceback, redact, _renderer(form, out)]
-    level = logging.DEBUG if verbose else logging.INFO
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -31,10 +31,13 @@ class Invocation:
         return bootstrap.build(self.config_path, self.environ, cwd=self.cwd)
 
     def start_logging(self) -> None:
-        """Send logs to stderr: only warnings unless -v is given, as JSON where asked for."""
+        """Send logs to stderr: on the console only warnings unless -v is given, as JSON everything that happened."""
         from sync import telemetry
 
-        telemetry.configure(form="json" if self.log_format == "json" else "console", verbose=self.verbose > 0)
+        json = self.log_format == "json"
+        telemetry.configure(
+            form="json" if json else "console", verbose=self.verbose > 1, quiet=self.verbose == 0 and not json
+        )
 
 
 pass_invocation = click.make_pass_decorator(Invocation)

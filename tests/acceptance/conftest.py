@@ -8,25 +8,41 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+
 from schemas import loading
-from sync.demo import odm, projects, stage, truth
+from schemas.study import Study
+from sync.demo import odm, projects, stage, trial
 from sync.harmonise import mapping
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=ZoneInfo(stage.ZONE))
 
 
+def _mappings(study: Study) -> dict[str, mapping.SiteMapping]:
+    folder = loading.shipped_folder("sle") / "sites"
+    return {site: mapping.parse((folder / f"{site}.toml").read_text("utf-8"), study) for site in stage.CENTRES}
+
+
 @pytest.fixture(scope="session")
-def true_projects() -> dict[str, str]:
+def invented() -> trial.Trial:
+    """Invent the trial with its entry errors."""
+    study = loading.shipped_study("sle")
+    return trial.prepare(study, _mappings(study))
+
+
+@pytest.fixture(scope="session")
+def true_projects(invented: trial.Trial) -> dict[str, str]:
     """Give each centre's project XML, free of errors."""
     study = loading.shipped_study("sle")
-    invented = truth.truth()
-    folder = loading.shipped_folder("sle") / "sites"
     return {
-        site: odm.write(
-            projects.build(study, mapping.parse((folder / f"{site}.toml").read_text("utf-8"), study), invented, site)
-        )
-        for site in stage.CENTRES
+        site: odm.write(projects.build(study, chosen, invented.truth, site))
+        for site, chosen in _mappings(study).items()
     }
+
+
+@pytest.fixture(scope="session")
+def erring_projects(invented: trial.Trial) -> dict[str, str]:
+    """Give each centre's project XML with its entry errors."""
+    return dict(invented.projects)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -35,6 +51,14 @@ def warehouse_url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return "sqlite:///warehouse.sqlite"
     return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def erring(tmp_path: Path, erring_projects: dict[str, str]) -> Iterator[stage.Stage]:
+    """Serve the trial with its entry errors, so that runs raise queries."""
+    playing = stage.set_up(tmp_path / "stage", erring_projects, start=START)
+    yield playing
+    playing.sandbox.stop()
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ class Done:
         return found
 
 
-def sync(*arguments: str, config: Path | None = None, cwd: Path | None = None, env: dict[str, str] | None = None) -> Done:
+def sync(
+    *arguments: str, config: Path | None = None, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Done:
     """Call ``python -m sync`` with an environment of its own and wait for the end."""
     given = ["--config", str(config)] if config else []
     done = subprocess.run(

@@ -4,15 +4,14 @@ The projects are made up people's, from REDCapR's public test data; the folder i
 """
 
 import csv
-from pathlib import Path
 
 import polars as pl
 import pytest
+
 from schemas.frames import FormFrame
 from sync import bootstrap
 from sync.sandbox.sandbox import Sandbox
 from sync.workflows import judging
-
 from tests.acceptance.program import ROOT, sync
 
 CORPUS = ROOT.parent / "shared" / "corpus"

@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from sync.demo import stage
 
-from tests.acceptance.conftest import START
+from sync.demo import stage
 from tests.acceptance.dump import dump
 
 ROOT = Path(__file__).parents[2]
@@ -75,11 +74,3 @@ def fresh_database(request, warehouse_url, tmp_path):
         return lambda: "sqlite:///warehouse.sqlite"
     maker = request.getfixturevalue("postgres_databases")
     return maker
-
-
-@pytest.fixture
-def erring(tmp_path, erring_projects):
-    """Serve the trial with its entry errors, so that runs raise queries."""
-    playing = stage.set_up(tmp_path / "stage", erring_projects, start=START)
-    yield playing
-    playing.sandbox.stop()
