@@ -44,6 +44,7 @@ def query(row: Row) -> Query:
         "state": State(row["state"]),
         "condition": Condition(row["condition"]),
         "reason": model.reason_of(row["reason"]),
+        "lapsed": model.reason_of(row["lapsed"]),
         "answer": _or_none(AnswerCode, row["answer"]),
     }
     return Query(key=QueryKey(**{name: row[_COLUMN.get(name, name)] for name in _KEY}), **rest)

@@ -45,6 +45,8 @@ query = sa.Table(
     _flag("ready_to_close"),
     _flag("post_lock"),
     _flag("by_hand"),
+    _text("lapsed", null=True),
+    _text("lapsed_raw", null=True),
     _flag("auto_close"),
     _text("raw", null=True),
     _text("value", null=True),

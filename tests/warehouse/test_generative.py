@@ -30,7 +30,9 @@ nights = st.lists(st.dictionaries(keys, st.tuples(cells, texts), max_size=5), mi
 
 
 def frame(night):
-    return b.frame(FORM, {key: row for key, (row, _) in night.items()}, raw={key: raw for key, (_, raw) in night.items()})
+    return b.frame(
+        FORM, {key: row for key, (row, _) in night.items()}, raw={key: raw for key, (_, raw) in night.items()}
+    )
 
 
 def held(frame, column):
@@ -114,7 +116,6 @@ def test_any_sequence_of_pulls_on_postgresql(postgres_url, pulls):
 def test_cells_that_differ_turn_one_state_into_the_other(before, after):
     shared = sorted(before.keys() & after.keys())
     old, new = (b.frame(FORM, {key: each[key] for key in shared}) for each in (before, after))
-
 
     slots = layout.place(STUDY, ()).slots
     changes = difference.cells(slots, old.rows, old.raw, new.rows, new.raw)

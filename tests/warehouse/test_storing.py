@@ -190,9 +190,7 @@ class TestRowsThatVanish:
     def test_never_take_another_site_along(self, warehouse):
         b.store(warehouse, 0, b.frame(b.LABS, {ONE: b.FULL}))
         with warehouse.transaction("yangzhou", "run-1", b.moment(1)) as transaction:
-            transaction.store(
-                [b.frame(b.LABS, {ONE: {}}, site="yangzhou")], mapping_version="1", complete=True
-            )
+            transaction.store([b.frame(b.LABS, {ONE: {}}, site="yangzhou")], mapping_version="1", complete=True)
         b.store(warehouse, 2, b.frame(b.LABS, {}))
         assert warehouse.reader().frames(b.SITE)[0].rows.height == 0
         assert warehouse.reader().frames("yangzhou")[0].rows.height == 1

@@ -174,6 +174,8 @@ def _create_tables() -> None:
         sa.Column("ready_to_close", sa.Boolean(), nullable=False),
         sa.Column("post_lock", sa.Boolean(), nullable=False),
         sa.Column("by_hand", sa.Boolean(), nullable=False),
+        sa.Column("lapsed", sa.Text(), nullable=True),
+        sa.Column("lapsed_raw", sa.Text(), nullable=True),
         sa.Column("auto_close", sa.Boolean(), nullable=False),
         sa.Column("raw", sa.Text(), nullable=True),
         sa.Column("value", sa.Text(), nullable=True),
