@@ -21,9 +21,7 @@ from validators.verdict import Verdict
 class SiteConditions:
     """Answer for one judged site; see ``findings.Conditions``."""
 
-    def __init__(
-        self, data: Dataset, *, cells: Mapping[str, Cells], verdicts: Mapping[str, Sequence[Verdict]]
-    ) -> None:
+    def __init__(self, data: Dataset, *, cells: Mapping[str, Cells], verdicts: Mapping[str, Sequence[Verdict]]) -> None:
         """Take what the built-in checks saw by form, and the verdicts of the others by check."""
         self._data = data
         self._cells = cells

@@ -41,9 +41,7 @@ class Reading:
 class Dataset:
     """Hold one site's frames by form, with the look-ups that checks share. Holds values: never log it."""
 
-    def __init__(
-        self, study: Study, frames: Sequence[FormFrame], *, site: str, prefix: str, as_of: datetime
-    ) -> None:
+    def __init__(self, study: Study, frames: Sequence[FormFrame], *, site: str, prefix: str, as_of: datetime) -> None:
         """Take the frames of one site; ``as_of`` is aware and in the study's time zone.
 
         A form of the study without a frame counts as wholly unmapped.

@@ -54,10 +54,7 @@ class _Engine:
     def judged(self) -> Judgement:
         """Run all stages."""
         claimed = frozenset(
-            target
-            for spec in self.data.study.checks
-            if spec.library == PATTERN_CHECK
-            for target in spec.targets
+            target for spec in self.data.study.checks if spec.library == PATTERN_CHECK for target in spec.targets
         )
         for name, frame in self.data.frames.items():
             hidden = branching.judge(self.sheets[name], frame.form.fields)

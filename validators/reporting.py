@@ -34,9 +34,9 @@ class Reporter:
         rows = self.data.table(cells.form)
         for hit in hits:
             place = Read(form=cells.form, column=hit.column)
-            reads = tuple(
-                Read(form=cells.form, column=column) for column in self._columns(cells.form, hit.column)
-            ) or (place,)
+            reads = tuple(Read(form=cells.form, column=column) for column in self._columns(cells.form, hit.column)) or (
+                place,
+            )
             rule = cells.rules.get((hit.check, hit.column))
             facts = _rule_facts(rule, cells.fields.get(hit.column))
             key = rows.row(hit.row, named=True)
@@ -59,7 +59,7 @@ class Reporter:
             own = self._translated(one, {name: values[nth] for name, values in facts.items()})
             yield self._finding(spec, one.form, one.target, key, here, evidence, own, verdict=one)
 
-    def _finding(  # noqa: PLR0917
+    def _finding(
         self,
         spec: CheckSpec,
         form: str,
@@ -120,7 +120,7 @@ class Reporter:
             local["event"] = messages.in_language(self._visits.get(str(key["event"]), {}), language) or key["event"]
             local["visit"] = local["event"]
             local["form"] = messages.in_language(self.data.form(form).label, language)
-            for name in self._identifying(local, each):
+            for name in self._identifying(local, each, facts if spec.library is not None else ()):
                 local[name] = messages.in_language(messages.HIDDEN, language)
             template = messages.in_language(spec.message, language)
             local["unit"] = local["unit"] or _NOTHING
@@ -128,15 +128,16 @@ class Reporter:
             finished[language] = " ".join(finished[language].split())
         return finished
 
-    def _identifying(self, local: Mapping[str, Any], each: Field | None) -> list[str]:
-        """Name the placeholders whose text would identify a person; the record's own number may be shown."""
-        hidden = [
-            name
-            for name in local
-            if any(one.identifier and one.name != self.data.study.record_field for one in self._bearers(name))
-        ]
-        masked = each is not None and each.identifier and each.name != self.data.study.record_field
-        return hidden + (["value", "raw"] if masked else [])
+    def _identifying(self, local: Mapping[str, Any], each: Field | None, facts: Iterable[str]) -> list[str]:
+        """Name the placeholders whose text would identify a person; the record's own number may be shown.
+
+        What a library check says of an identifying field (``facts``) may hold that field's values as well.
+        """
+        record = self.data.study.record_field
+        hidden = [name for name in local if any(one.identifier and one.name != record for one in self._bearers(name))]
+        if each is not None and each.identifier and each.name != record:
+            hidden += ["value", "raw", *(name for name in facts if name not in _LABELS)]
+        return hidden
 
     def _bearers(self, name: str) -> tuple[Field, ...]:
         return self.data.fields.get(name.rpartition(".")[2], ())
@@ -181,9 +182,7 @@ class Reporter:
         value, raw = self._texts(read.form, read.column, row)
         if row is None:
             event = read.visit or str(key["event"])
-            return Evidence(
-                event=event, instrument=read.form, instance=1, field=read.column, raw=None, value=None
-            )
+            return Evidence(event=event, instrument=read.form, instance=1, field=read.column, raw=None, value=None)
         rows = self.data.frames[read.form].rows
         return Evidence(
             event=rows["event"][row],
@@ -208,6 +207,9 @@ class Reporter:
 
 
 _NOTHING = "\x00"
+
+_LABELS = frozenset({"event_before", "other_event", "other", "prefix", "codes", "low", "high"})
+"""Facts that never hold a cell's value."""
 
 
 def _rule_facts(rule: forms.Rule | None, each: Field | None) -> dict[str, Any]:

@@ -144,9 +144,7 @@ def judged(
 
 def fired(judgement: Judgement, check: str) -> list[str]:
     """Name the places where a check fired: ``record/event/field``, sorted as the findings are."""
-    return [
-        f"{each.row.record}/{each.row.event}/{each.field}" for each in judgement.findings if each.check == check
-    ]
+    return [f"{each.row.record}/{each.row.event}/{each.field}" for each in judgement.findings if each.check == check]
 
 
 def missed(judgement: Judgement, check: str) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Checks written as logic: every trial beside a check, and the third answer, which no trial can show."""
 
+from dataclasses import replace
+
 import pytest
 
 from schemas.coordinates import RowKey
@@ -25,8 +27,8 @@ def test_every_trial_goes_as_the_check_says():
 
 def test_a_trial_that_goes_wrong_is_told():
     check = next(each for each in LOGIC if each.id == "XF01")
-    wrong = [bench.replace(trial, fires=not trial.fires) for trial in check.tests]
-    tried = list(trials.run(bench.sle(), [bench.replace(check, tests=tuple(wrong))], as_of=bench.NOW))
+    wrong = [replace(trial, fires=not trial.fires) for trial in check.tests]
+    tried = list(trials.run(bench.sle(), [replace(check, tests=tuple(wrong))], as_of=bench.NOW))
     assert [each.passed for each in tried] == [False] * len(wrong)
 
 
@@ -63,15 +65,13 @@ def test_what_hangs_on_an_unreadable_input_is_not_evaluated():
             lines.setdefault(form, []).append({"record": record, "event": event, **row})
     frames = [bench.frame(form, lines.get(form.name, [])) for form in bench.sle().forms]
     found = bench.engine.judge(
-        bench.replace(bench.sle(), checks=tuple(LOGIC)), frames, site="zj", prefix="ZJJU", as_of=bench.NOW
+        replace(bench.sle(), checks=tuple(LOGIC)), frames, site="zj", prefix="ZJJU", as_of=bench.NOW
     )
     seen: dict[str, set[Condition | None]] = {}
     for check, record, cells in blinded():
         event = next(event for form, _, event in cells if form == check.form)
         row = RowKey(site="zj", record=record, event=event, instrument=check.form, instance=1)
-        seen.setdefault(check.id, set()).add(
-            found.conditions.at(check=check.id, row=row, field=check.targets[0])
-        )
+        seen.setdefault(check.id, set()).add(found.conditions.at(check=check.id, row=row, field=check.targets[0]))
     # What is settled without the unreadable input fires all the same; nothing passes for want of looking.
     assert [check for check, states in seen.items() if Condition.NOT_EVALUATED not in states] == []
     assert [check for check, states in seen.items() if Condition.PASSING in states] == []
@@ -80,14 +80,16 @@ def test_what_hangs_on_an_unreadable_input_is_not_evaluated():
 @pytest.mark.parametrize(("id", "column"), [("XF01", "sbp"), ("DT08", "birth_ym"), ("AE02", "ae_sae_criteria___hosp")])
 def test_a_withheld_column_is_named_and_nothing_passes(id, column):
     check = next(check for check in LOGIC if check.id == id)
-    study = bench.replace(bench.sle(), checks=(check,))
+    study = replace(bench.sle(), checks=(check,))
     trial = next(trial for trial in check.tests if trial.fires)
     lines: dict[str, list[dict[str, str]]] = {}
     for mention, value in trial.row.items():
         event, name = place(mention, trial.event)
         lines.setdefault(form_of(name).name, []).append({"record": "1", "event": event, name: str(value)})
     frames = [
-        bench.frame(form, lines.get(form.name, []), absent={column: "withheld"} if column in bench.columns_of(form) else {})
+        bench.frame(
+            form, lines.get(form.name, []), absent={column: "withheld"} if column in bench.columns_of(form) else {}
+        )
         for form in study.forms
     ]
     found = bench.engine.judge(study, frames, site="zj", prefix="ZJJU", as_of=bench.NOW)

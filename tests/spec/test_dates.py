@@ -99,13 +99,18 @@ def test_dt05_suggests_the_year_or_the_swapped_day_that_fits():
             """,
             "labs": """
             record event   lab_date
-            1      month_3 2010-06-04
+            1      month_3 2012-06-04
             2      month_3 2012-04-08
             3      month_3 2013-07-25
             """,
         },
     )
-    assert bench.fired(found, "DT05") == ["1/month_3/lab_date", "1/month_3/visit_date", "2/month_3/visit_date", "3/month_3/lab_date"]
+    assert bench.fired(found, "DT05") == [
+        "1/month_3/lab_date",
+        "1/month_3/visit_date",
+        "2/month_3/visit_date",
+        "3/month_3/lab_date",
+    ]
     said = {(each.row.record, each.field): each.message["en"] for each in found.findings if each.check == "DT05"}
     assert said["1", "visit_date"].endswith("did you mean 2012-06-04?")
     assert said["2", "visit_date"].endswith("did you mean 2012-06-04?")

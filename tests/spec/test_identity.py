@@ -67,7 +67,9 @@ def test_id02_cannot_compare_what_could_not_be_read():
         bench.sle(),
         {
             "screening_consent": "record event subject_id\n1 screening ZJJU-001\n2 screening ZJJU-002",
-            "demographics": DEMOGRAPHICS.replace("2      screening 1980-01  F   2008-04-01", "2 screening 1980-01 F ?x"),
+            "demographics": DEMOGRAPHICS.replace(
+                "2      screening 1980-01  F   2008-04-01", "2 screening 1980-01 F ?x"
+            ),
         },
     )
     assert bench.fired(found, "ID02") == []

@@ -1,5 +1,8 @@
 """RG01 to RG03, UN01, UN02, DL01, DL02: single values against limits, other units and the subject's history."""
 
+from dataclasses import replace
+
+import polars as pl
 import pytest
 
 from tests.spec import bench
@@ -30,10 +33,10 @@ def test_hard_and_soft_limits_share_the_values():
 
 def test_un01_is_told_by_reading_and_nothing_else_is_said_of_the_value():
     frame = bench.frame(bench.sle().form("labs"), "record event creat\n1 month_3 ?80_stone")
-    problems = frame.problems.with_columns(check=bench.pl.lit("UN01"))
+    problems = frame.problems.with_columns(check=pl.lit("UN01"))
     found = bench.engine.judge(
         bench.sle(),
-        [bench.replace(frame, problems=problems)],
+        [replace(frame, problems=problems)],
         site="zj",
         prefix="ZJJU",
         as_of=bench.NOW,

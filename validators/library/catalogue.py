@@ -12,9 +12,7 @@ def _check(name: str, run: Run, sentence: str, *facts: str, **params: object) ->
 
 
 _CHECKS: tuple[LibraryCheck, ...] = (
-    _check(
-        "identity.pattern", identity.pattern, "The text is not of the site's pattern.", "prefix", pattern=None
-    ),
+    _check("identity.pattern", identity.pattern, "The text is not of the site's pattern.", "prefix", pattern=None),
     _check(
         "identity.duplicate", identity.duplicate, "Two records agree in who they are about.", "other", keys=REQUIRED
     ),
@@ -112,9 +110,7 @@ _CHECKS: tuple[LibraryCheck, ...] = (
         "sum",
         "count",
     ),
-    _check(
-        "indices.sledai_incomplete", indices.sledai_incomplete, "A total stands beside blank items.", "count"
-    ),
+    _check("indices.sledai_incomplete", indices.sledai_incomplete, "A total stands beside blank items.", "count"),
     _check("indices.item_values", indices.item_values, "An item holds no item's value.", "weight"),
     _check(
         "indices.bilag_sum",
@@ -124,9 +120,7 @@ _CHECKS: tuple[LibraryCheck, ...] = (
         "sum_2004",
         "sum_classic",
     ),
-    _check(
-        "indices.bilag_version", indices.bilag_version, "A system is not in the declared version.", "version"
-    ),
+    _check("indices.bilag_version", indices.bilag_version, "A system is not in the declared version.", "version"),
     _check(
         "indices.never_after_active",
         indices.never_after_active,

@@ -102,7 +102,9 @@ def _first(data: Dataset, form: str, name: str) -> pl.DataFrame:
     """Give each record's first date of a field with its row."""
     rows = data.view(form, name).filter(pl.col(name).is_not_null()).sort(name, "_row")
     first = rows.unique("record", keep="first", maintain_order=True)
-    return first.select("record", pl.col(name).cast(pl.Date).alias(f"{name}_first"), pl.col("_row").alias(f"{name}_row"))
+    return first.select(
+        "record", pl.col(name).cast(pl.Date).alias(f"{name}_first"), pl.col("_row").alias(f"{name}_row")
+    )
 
 
 def _date_columns(

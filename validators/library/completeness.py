@@ -118,6 +118,4 @@ def panel(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:
         states = view.select(pl.when(due).then(state).otherwise(0).cast(pl.UInt8).alias("s"))["s"]
         name = pl.repeat(data.form(form).label.get("en", form), view.height, dtype=pl.String, eager=True)
         reads = (Read(form=anchor.form, column=anchor.field),)
-        yield Verdict(
-            form=anchor.form, target=anchor.field, states=states, reads=reads, facts={"panel": name}
-        )
+        yield Verdict(form=anchor.form, target=anchor.field, states=states, reads=reads, facts={"panel": name})

@@ -50,9 +50,7 @@ def duplicate(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdic
         yield unavailable(data, form, target, reason)
         return
     for names in params["keys"]:
-        absent = next(
-            ((name, why) for name in names if (why := data.absent(data.fields[name][0].form, name))), None
-        )
+        absent = next(((name, why) for name in names if (why := data.absent(data.fields[name][0].form, name))), None)
         if absent is None:
             yield _duplicate(data, form, target, names)
         else:

@@ -69,9 +69,7 @@ def _bilag(data: Dataset) -> Grades:
 
 def _sledai_view(data: Dataset, items: Items) -> pl.DataFrame:
     """Give the rows with ``_sum`` (an item counts with its weight where it is 1 or the weight), ``_n``, ``_blank``."""
-    present = [
-        pl.col(name).is_in([1, weight]).fill_null(value=False) for name, weight in items.weights.items()
-    ]
+    present = [pl.col(name).is_in([1, weight]).fill_null(value=False) for name, weight in items.weights.items()]
     points = [flag * weight for flag, weight in zip(present, items.weights.values(), strict=True)]
     blanks = [pl.col(name).is_null() for name in items.weights]
     unread = [pl.col(f"{name}?") for name in (*items.weights, items.total)]
@@ -91,9 +89,7 @@ def sledai_sum(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdi
     items = sledai(data)
     missing = next((name for name in (items.total, *items.weights) if data.absent(items.form, name)), None)
     if missing is not None:
-        yield unavailable(
-            data, items.form, items.total, str(data.absent(items.form, missing)), column=missing
-        )
+        yield unavailable(data, items.form, items.total, str(data.absent(items.form, missing)), column=missing)
         return
     view = _sledai_view(data, items)
     legal = pl.all_horizontal(
@@ -122,9 +118,7 @@ def sledai_incomplete(data: Dataset, spec: CheckSpec, params: Params) -> Iterato
     items = sledai(data)
     missing = next((name for name in (items.total, *items.weights) if data.absent(items.form, name)), None)
     if missing is not None:
-        yield unavailable(
-            data, items.form, items.total, str(data.absent(items.form, missing)), column=missing
-        )
+        yield unavailable(data, items.form, items.total, str(data.absent(items.form, missing)), column=missing)
         return
     words = [data.word(items.form, name).is_not_null().alias(f"{name}!") for name in items.weights]
     view = _sledai_view(data, items).with_columns(words)
@@ -134,9 +128,7 @@ def sledai_incomplete(data: Dataset, spec: CheckSpec, params: Params) -> Iterato
     applies = pl.col(items.total).is_not_null() | pl.col(f"{items.total}?")
     states = view.select(verdict.state(applies=applies, fails=blank).alias("s"))["s"]
     reads = tuple(Read(form=items.form, column=name) for name in (items.total, *items.weights))
-    yield Verdict(
-        form=items.form, target=items.total, states=states, reads=reads, facts={"count": view["_blank"]}
-    )
+    yield Verdict(form=items.form, target=items.total, states=states, reads=reads, facts={"count": view["_blank"]})
 
 
 def item_values(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:
@@ -171,9 +163,7 @@ def bilag_sum(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdic
     needed = [name for name in wanted if name not in _only_in_one(index)]
     missing = next((name for name in needed if data.absent(index.form, name)), None)
     if missing is not None:
-        yield unavailable(
-            data, index.form, index.total, str(data.absent(index.form, missing)), column=missing
-        )
+        yield unavailable(data, index.form, index.total, str(data.absent(index.form, missing)), column=missing)
         return
     view = data.view(index.form, *wanted)
     version, total = pl.col(index.version), pl.col(index.total)
@@ -221,9 +211,7 @@ def bilag_version(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Ve
             ).alias("s")
         )["s"]
         reads = (Read(form=index.form, column=name), Read(form=index.form, column=index.version))
-        yield Verdict(
-            form=index.form, target=name, states=states, reads=reads, facts={"version": view[index.version]}
-        )
+        yield Verdict(form=index.form, target=name, states=states, reads=reads, facts={"version": view[index.version]})
 
 
 def never_after_active(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:

@@ -42,9 +42,7 @@ def against_derived(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[
         yield unavailable(data, form, column, reason, column=index.version)
         return
     changed = {"relapse_on": params["relapse_on"]} if params["relapse_on"] else {}
-    derived = response.derive(
-        list(data.frames.values()), data.study, response.rule_set(data.study, **changed)
-    )
+    derived = response.derive(list(data.frames.values()), data.study, response.rule_set(data.study, **changed))
     derived = derived.select("record", pl.col("visit").alias("event"), "outcome", "rule_set")
     view = data.view(form, column).join(derived, on=["record", "event"], how="left", maintain_order="left")
     outcome = pl.col("outcome").replace({"RELAPSED": "RELAPSE"})
@@ -121,8 +119,9 @@ def relapse_date(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Ver
         reads.append(Read(form=home, column=params["end"], rows=end.rows))
     view = view.with_columns(values.cast(pl.Date).alias(f"_{name}") for name, values, _ in limits)
     wrong = [
-        pl.when(pl.col(column) < pl.col(f"_{name}") if side == "before" else pl.col(column) > pl.col(f"_{name}"))
-        .then(pl.col(f"_{name}"))
+        pl.when(pl.col(column) < pl.col(f"_{name}") if side == "before" else pl.col(column) > pl.col(f"_{name}")).then(
+            pl.col(f"_{name}")
+        )
         for name, _, side in limits
     ]
     view = view.with_columns(pl.coalesce(wrong).alias("_limit"))
@@ -149,7 +148,11 @@ def active_in_remission(data: Dataset, spec: CheckSpec, params: Params) -> Itera
     graded = indices.bilag(data.study.parameters, data.fields[data.study.parameters["bilag"]["total"]][0].form)
     items = indices.sledai(data)
     missing = next(
-        ((home, name) for home, name in ((graded.form, graded.version), (items.form, items.total)) if data.absent(home, name)),
+        (
+            (home, name)
+            for home, name in ((graded.form, graded.version), (items.form, items.total))
+            if data.absent(home, name)
+        ),
         None,
     )
     if missing is not None:
@@ -164,7 +167,9 @@ def active_in_remission(data: Dataset, spec: CheckSpec, params: Params) -> Itera
     risen = scores.select((pl.col(items.total) - pl.col(f"{items.total}<")).alias("rise"))["rise"]
     there = data.pointer(form, items.form)
     view = data.view(form, column).with_columns(
-        grades["n"].gather(rows).alias("_n"), grades["any"].gather(rows).alias("_any"), risen.gather(there).alias("_rise")
+        grades["n"].gather(rows).alias("_n"),
+        grades["any"].gather(rows).alias("_any"),
+        risen.gather(there).alias("_rise"),
     )
     active = (pl.col("_n") > 0).fill_null(value=False) | (pl.col("_rise") >= int(params["rise"])).fill_null(value=False)
     looked = pl.col("_any").fill_null(value=False) | pl.col("_rise").is_not_null()

@@ -34,6 +34,11 @@ class LibraryCheck:
     #: message placeholders that its verdicts fill
     facts: frozenset[str] = frozenset()
 
+    @property
+    def required(self) -> frozenset[str]:
+        """Name the parameters without a default."""
+        return frozenset(name for name, default in self.params.items() if default is REQUIRED)
+
     def filled(self, given: Params) -> Params:
         """Fill in the defaults; KeyError names a parameter that is missing or not known."""
         for name in given:

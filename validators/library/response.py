@@ -89,9 +89,7 @@ def rule_set(study: Study, **changed: Any) -> RuleSet:
     )
 
 
-def judge_course(
-    rules: RuleSet, grades: Mapping[str, Graded | None], *, dead: Iterable[str] = ()
-) -> dict[str, str]:
+def judge_course(rules: RuleSet, grades: Mapping[str, Graded | None], *, dead: Iterable[str] = ()) -> dict[str, str]:
     """Derive one subject's outcomes by visit, from the rule set's first visit on.
 
     ``grades`` maps visits to complete system -> grade tables (ND where not assessed); None or a missing visit was
@@ -206,9 +204,7 @@ def _known_visits(frames: Iterable[FormFrame]) -> dict[tuple[str, str], set[str]
     return found
 
 
-def _dead(
-    frames: Mapping[str, FormFrame], study: Study, rules: RuleSet
-) -> dict[tuple[str, str], frozenset[str]]:
+def _dead(frames: Mapping[str, FormFrame], study: Study, rules: RuleSet) -> dict[tuple[str, str], frozenset[str]]:
     """Give (site, record) -> the visits that fall on or after the subject's death, by their date or their plan."""
     deaths = dict(_dates(frames, rules.death, None))
     starts = dict(_dates(frames, study.anchor.field, study.anchor.visit)) if study.anchor else {}
@@ -227,9 +223,7 @@ def _dead(
     return found
 
 
-def _dates(
-    frames: Mapping[str, FormFrame], name: str, visit: str | None
-) -> Iterator[tuple[tuple[str, str], date]]:
+def _dates(frames: Mapping[str, FormFrame], name: str, visit: str | None) -> Iterator[tuple[tuple[str, str], date]]:
     for frame in frames.values():
         if name in frame.rows.columns:
             rows = frame.rows.filter(pl.col(name).is_not_null())

@@ -44,9 +44,7 @@ def _factors(each: Field) -> dict[str, float]:
     return found
 
 
-def _signature(
-    data: Dataset, form: str, each: Field, factors: dict[str, float], params: Params
-) -> Verdict:
+def _signature(data: Dataset, form: str, each: Field, factors: dict[str, float], params: Params) -> Verdict:
     view = data.view(form, each.name)
     value = pl.col(each.name).cast(pl.Float64)
     view = _with_history(view, each.name)

@@ -135,11 +135,16 @@ def overdue(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]
     days = (pl.lit(data.as_of.date()) - pl.col("_anchor")).dt.total_days() - pl.col("_high")
     left = pl.col("_ended") <= pl.col("_anchor") + pl.duration(days=pl.col("_high"))
     state = (
-        pl.when(pl.col("_there").is_not_null()).then(PASSING)
-        .when(left.fill_null(value=False)).then(NOT_APPLICABLE)
-        .when(pl.col("_ended").is_not_null() & pl.col("_anchor").is_null()).then(NOT_APPLICABLE)
-        .when(pl.col("_anchor").is_null()).then(NOT_EVALUATED)
-        .when(days > int(params["grace"])).then(FAILING)
+        pl.when(pl.col("_there").is_not_null())
+        .then(PASSING)
+        .when(left.fill_null(value=False))
+        .then(NOT_APPLICABLE)
+        .when(pl.col("_ended").is_not_null() & pl.col("_anchor").is_null())
+        .then(NOT_APPLICABLE)
+        .when(pl.col("_anchor").is_null())
+        .then(NOT_EVALUATED)
+        .when(days > int(params["grace"]))
+        .then(FAILING)
         .otherwise(NOT_APPLICABLE)
     )
     keys = keys.with_columns(state.cast(pl.UInt8).alias("_state"), days.alias("_late"))
@@ -193,9 +198,7 @@ def _slip_of_visit(data: Dataset, days: _Days, low: pl.Expr, high: pl.Expr) -> V
     on = pl.col("_on")
     states = _day_state(view, days.column, low.is_not_null(), ((on < low) | (on > high)) & _said())
     facts = {"suggested": view["_suggested"]}
-    return Verdict(
-        form=days.form, target=days.column, states=states, reads=days.reads, facts=facts, reason=NO_ANCHOR
-    )
+    return Verdict(form=days.form, target=days.column, states=states, reads=days.reads, facts=facts, reason=NO_ANCHOR)
 
 
 def _slip_of_form(data: Dataset, form: str, own: str, place: tuple[str, str], params: Params) -> Verdict:
