@@ -28,6 +28,10 @@ _PATTERNS: Mapping[str | int, str] = {
     "subject_prefix": "write up to 16 letters and digits, beginning with a letter",
     "token_env": "write the name of an environment variable, not its value",
     "token_credential": "write the name of a credential, not its value",
+    "webhook_env": "write the name of an environment variable, not its value",
+    "smtp_password_env": "write the name of an environment variable, not its value",
+    "smtp_password_credential": "write the name of a credential, not its value",
+    "link": 'write the address of a page, "https://host/"',
     "scheduler": 'write the address of a dask scheduler, "tcp://host:8786"',
 }
 """Key -> what to write in it, in place of a regular expression."""
@@ -78,7 +82,7 @@ def _http_problems(site: Mapping[str, Any], place: KeyPath) -> Iterator[Problem]
     url = site.get("url")
     if isinstance(url, str) and url.startswith("http://") and site.get("allow_http") is not True:
         host = split_url(url).hostname or ""
-        if not _is_loopback(host):
+        if not is_loopback(host):
             yield (*place, "url"), "http:// sends the token in clear; use https:// (or set allow_http = true)"
 
 
@@ -149,7 +153,8 @@ def _any_of(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
