@@ -1,0 +1,1 @@
+"""Stay up and run each site at its time: a pure schedule, and the loop that keeps it."""
