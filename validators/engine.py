@@ -8,6 +8,7 @@ breaks is itself a result; the others go on.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
@@ -81,13 +82,14 @@ class _Engine:
             try:
                 self.verdicts |= rules.judge(self.sheets[form], specs)
             except (Exception, pl.exceptions.PanicException):
+                sheet = self.sheets[form]
                 for spec in specs:
-                    self._contained(spec, lambda spec=spec: rules.judge(self.sheets[spec.form], [spec])[spec.id])
+                    self._contained(spec, partial(_by_logic, sheet, spec))
 
     def _library(self) -> None:
         for spec in self.data.study.checks:
             if spec.library is not None:
-                self._contained(spec, lambda spec=spec: self._from_library(spec))
+                self._contained(spec, partial(self._from_library, spec))
 
     def _from_library(self, spec: CheckSpec) -> tuple[Verdict, ...]:
         known = catalogue.CHECKS.get(spec.library or "")
@@ -116,7 +118,8 @@ class _Engine:
             self._error(spec, f"check errored: {type(error).__name__}")
 
     def _error(self, spec: CheckSpec, reason: str) -> None:
-        count = self.data.height(spec.form) if spec.form in self.data.frames else self.data.records.len()
+        judged = spec.form is not None and spec.form in self.data.frames
+        count = self.data.height(spec.form) if spec.form and judged else self.data.records.len()
         scope = spec.form or "study"
         self.errors.append(NotEvaluated(check=spec.id, scope=scope, reason=reason, count=count))
 
@@ -173,6 +176,10 @@ class _Engine:
                 not_evaluated=sum(total.reasons.values()),
                 reasons=dict(sorted(total.reasons.items())),
             )
+
+
+def _by_logic(sheet: Sheet, spec: CheckSpec) -> tuple[Verdict, ...]:
+    return rules.judge(sheet, [spec])[spec.id]
 
 
 def _tally(one: Verdict, *, subjects: int) -> Tally:

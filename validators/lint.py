@@ -10,12 +10,12 @@ from datetime import datetime
 import polars as pl
 
 from schemas.errors import Problem
-from schemas.study import CheckSpec, Form, Study
+from schemas.study import CheckSpec, Form, Study, column_of
 from validators import messages, references
 from validators.library import catalogue
 from validators.library.registry import LibraryCheck
 from validators.logic import parser, tree
-from validators.logic.compile import NotExecutable, compile_logic
+from validators.logic.compile import NotExecutable, Unresolved, compile_logic
 
 _ANY_TIME = datetime(2000, 1, 1)  # noqa: DTZ001 — compiling needs a moment, linting none in particular
 
@@ -130,7 +130,7 @@ def _read(form: Form | None, check: CheckSpec) -> set[str]:
         return set()
     found: set[str] = set()
     for each in fields:
-        column = each.name if each.code is None else references.column_of(each.name, each.code)
+        column = each.name if each.code is None else column_of(each.name, each.code)
         found |= {column} | ({f"{each.event}.{column}"} if each.event else set())
     return found
 
@@ -154,8 +154,8 @@ def _settled(logic: str) -> bool | None:
     if tree.references(node) or tree.smart_variables(node):
         return None
 
-    def resolve(_: tree.Field) -> references.Unresolved:
-        return references.Unresolved(reason="nothing is read")
+    def resolve(_: tree.Field) -> Unresolved:
+        return Unresolved(reason="nothing is read")
 
     compiled = compile_logic(node, resolve, as_of=_ANY_TIME)
     if isinstance(compiled, NotExecutable):

@@ -1,9 +1,11 @@
 """Turn a check's message and the values it read into finished text, once for each language.
 
 A placeholder is a name in braces: a field that the check reads (``{dbp}``; ``{day_0.inf_date}`` at another visit),
-a fact of a library check, or one of ``COMMON``. Nothing else is understood inside braces, so a message cannot reach into the program.
+a fact of a library check, or one of ``COMMON``. Nothing else is understood inside braces, so a message cannot reach
+into the program.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
@@ -72,7 +74,7 @@ def fill(template: str, values: Mapping[str, str | None], *, language: str) -> s
 
 
 def _number(value: float) -> str:
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return str(value)
     if abs(value) >= _EXPONENT_FROM:
         return repr(value)

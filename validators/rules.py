@@ -110,8 +110,10 @@ def _moved(data: Dataset, one: Verdict, home: str, form: str, column: str) -> Ve
         form=form,
         target=column,
         states=one.states.gather(back).fill_null(NOT_APPLICABLE),
-        reads=(Read(form=form, column=column),)
-        + tuple(replace(each, rows=back if each.rows is None else each.rows.gather(back)) for each in one.reads),
+        reads=(
+            Read(form=form, column=column),
+            *(replace(each, rows=back if each.rows is None else each.rows.gather(back)) for each in one.reads),
+        ),
         facts={name: values.gather(back) for name, values in one.facts.items()},
         reasons=None if one.reasons is None else one.reasons.gather(back),
     )

@@ -187,7 +187,7 @@ class _Compiler:
             raise Refusal("The conditions nest too deeply to be evaluated; split the logic up.", node.span)
         return made
 
-    def _made(self, node: tree.Node) -> Piece:  # noqa: PLR0911 — one return a kind of node
+    def _made(self, node: tree.Node) -> Piece:
         match node:
             case tree.Number():
                 value = pl.lit(float(node.text))

@@ -201,7 +201,7 @@ def unreadable_where_null(value: pl.Expr, kind: Kind, source: Piece) -> Piece:
     )
 
 
-def to_text(piece: Piece) -> Piece:  # noqa: PLR0911 — one return a kind
+def to_text(piece: Piece) -> Piece:
     """Read a piece as text: whole numbers without decimals, dates as Y-M-D, as an export has them."""
     value = piece.value
     match piece.kind:

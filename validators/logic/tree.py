@@ -191,7 +191,7 @@ _SIGN_BINDING = 7
 _ATOM_BINDING = 9
 
 
-def unparse(node: Node) -> str:  # noqa: PLR0911 — one return a kind of node is the clearest form
+def unparse(node: Node) -> str:
     """Write a tree as logic text, with the fewest parentheses that read back to the same tree.
 
     Exponents keep the parentheses around both sides that REDCap insists on.
