@@ -121,7 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(control.answer(self.server.sandbox, "DELETE", self.path, body, self._local()))
 
     def _local(self) -> bool:
-        """Tell whether a request comes from this machine under a loopback name (no page of another site)."""
+        """Tell whether a request comes from this machine under a loopback name, and from no page of another site."""
+        origin = self.headers.get("Origin")
+        if origin is not None and origin != self.server.base:
+            return False
         host = self.headers.get("Host", "").strip().lower()
         name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         return name in ("127.0.0.1", "localhost", "::1") and ipaddress.ip_address(self.client_address[0]).is_loopback

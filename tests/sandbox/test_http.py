@@ -163,6 +163,7 @@ def _raw(client, sent: bytes) -> bytes:
         (b"POST /api/ HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nshort", b"400"),
         (b"POST /api/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
         (b"BREW /api/ HTTP/1.1\r\nHost: x\r\n\r\n", b"501"),
+        (b"GET /__sandbox__/clock HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example.org\r\n\r\n", b"403"),
         (b"POST /__sandbox__/faults HTTP/1.1\r\nHost: evil.example.org\r\nContent-Length: 2\r\n\r\n{}", b"403"),
     ],
 )
