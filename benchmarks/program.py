@@ -1,0 +1,51 @@
+"""Build the real program over an invented project: configuration, token, warehouse in a folder of its own."""
+
+from pathlib import Path
+
+import structlog
+
+from sync import bootstrap, clock
+from sync.bootstrap import App
+from sync.workflows import run
+from sync.workflows.night import NightOptions
+from sync.workflows.run import RunResult
+
+from benchmarks import invent
+
+_CONFIG = """
+[study]
+definition = "dictionary"
+timezone = "Asia/Shanghai"
+[warehouse]
+url = "sqlite:///warehouse.sqlite"
+[transport]
+batch_records = {batch}
+requests_per_minute = 100000
+[delivery]
+folder = "queries"
+formats = ["csv"]
+[[sites]]
+slug = "invented"
+name = "Invented Hospital"
+subject_prefix = "INV"
+url = "{url}"
+project_id = {project}
+token_env = "TOKEN"
+"""
+
+
+def build(folder: Path, url: str, *, batch: int) -> App:
+    """Build the application as `sync run` does, with its files in ``folder``."""
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()], logger_factory=structlog.ReturnLoggerFactory()
+    )
+    path = folder / "config.toml"
+    path.write_text(_CONFIG.format(url=url, batch=batch, project=invent.PROJECT_ID), encoding="utf-8")
+    return bootstrap.build(path, {"TOKEN": invent.TOKEN}, cwd=folder, clock=clock.SystemClock())
+
+
+def night(app: App, *, full: bool = True, allow: bool = False) -> RunResult:
+    """Run one night; AssertionError where it does not end well."""
+    result = run.run(app, app.sites(), options=NightOptions(full=full, allow_mass_change=allow))
+    assert result.exit_code == 0, [site.reason for site in result.sites]
+    return result
