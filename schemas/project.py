@@ -101,6 +101,8 @@ class Snapshot:
     withheld: Mapping[str, str]
     #: base of the project's pages, e.g. "https://host/redcap/", for deep links
     base_url: str
+    #: sentences for a person, such as records of a shared project that no centre owns; counts, never values
+    notices: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:

@@ -8,6 +8,7 @@ that would is refused before it is sent.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from redcap.project import Project
@@ -33,6 +34,7 @@ class _Project(Project):  # type: ignore[misc]
         super().__init__(url, token)
         self._transport = transport
         self.retries = retries
+        self.server_date = ""
 
     @staticmethod
     def _validate_url_and_token(url: str, token: str) -> None:
@@ -48,6 +50,7 @@ class _Project(Project):  # type: ignore[misc]
             raise WriteRefused(payload.get("content"))
         expects = payload.get("format", "text")
         reply = self._transport.post(self.url, payload, retries=self.retries)
+        self.server_date = reply.date
         text = text_of(reply, expects)
         if expects == "csv" and text.strip() and not reply.framed:
             raise EndUnknown(f"{reply.host} sent a table without saying how long it is; try again later")
@@ -113,19 +116,34 @@ class Client:
         """Fetch the data access groups; RightMissing where the token's user may not see them."""
         return _rows(self._project.export_dags(format_type="json"))
 
+    def log(self, since: datetime | None) -> list[dict[str, Any]]:
+        """Fetch the project's log, newest line first, from a server-local moment on (None: all of it).
+
+        SourceRefused where the token's user may not see it. The lines hold values: keep them out of logs.
+        """
+        return _rows(self._project.export_logging(format_type="json", begin_time=since))
+
+    @property
+    def server_date(self) -> str:
+        """Give the Date header of the latest reply, "" where it had none."""
+        return self._project.server_date
+
     def records(
         self,
         *,
         form: str = "csv",
         records: Sequence[str] = (),
         fields: Sequence[str] = (),
+        events: Sequence[str] = (),
+        since: datetime | None = None,
         with_groups: bool,
         retries: int | None = None,
     ) -> Any:
         """Export rows, flat and raw: CSV text, or the JSON list with ``form="json"``.
 
-        No ``records`` means all, no ``fields`` every column that the token's user may export. ``retries`` replaces
-        the usual number of further attempts. EndUnknown where a CSV reply could be cut without a trace.
+        No ``records`` or ``events`` means all, no ``fields`` every column that the token's user may export; ``since``
+        (server-local, naive) narrows to records changed from then on. ``retries`` replaces the usual number of
+        further attempts. EndUnknown where a CSV reply could be cut without a trace.
         """
         self._project.retries = self._retries if retries is None else retries
         try:
@@ -133,6 +151,8 @@ class Client:
                 format_type=form,
                 records=list(records) or None,
                 fields=list(fields) or None,
+                events=list(events) or None,
+                date_begin=since,
                 export_data_access_groups=with_groups,
                 export_blank_for_gray_form_status=True,
             )

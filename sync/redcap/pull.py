@@ -1,33 +1,35 @@
-"""Put one snapshot of one project together, and let nothing incomplete pass for it.
+"""Fetch a project's structure and one full pull of it: as a stream of batches, or as one snapshot."""
 
-The record ids are listed by requests of their own, before and after; the records come in batches and must add up to
-those lists. See ``sync.ports.source`` for what is promised.
-"""
-
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import polars as pl
-import structlog
 
-from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure, Snapshot
+from schemas.project import DAG_COLUMN, ProjectStructure, Snapshot
+from schemas.pull import Stream
 from sync.errors import SourceMismatch, SourceUnavailable
 from sync.ports.source import Progress
 from sync.redcap import links, wire
 from sync.redcap.client import Client
-from sync.redcap.replies import EndUnknown, NothingToExport, ReplyFailed, RightMissing
-from sync.telemetry import Event
+from sync.redcap.reader import Reader, batches, ids_of, in_order, joined, refuse_doubles
+from sync.redcap.replies import NothingToExport, RightMissing
 
-#: further attempts for a batch that can still be halved; halving is the better second attempt
-_RETRIES_WHILE_LARGE = 1
 
-_HASH = r"^[0-9a-f]{32}$"
-_SURVEY_COLUMN = re.compile(r"redcap_survey_identifier|\w+_timestamp")
-_WITHHELD = "left out by the server: the export rights of the token's user do not cover it"
-_WITHHELD_GROUP = "left out by the server: the token's user belongs to a data access group, or may not see groups"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Say what is pulled, how, and when that began."""
 
-log = structlog.get_logger()
+    site: str
+    api_url: str
+    project_id: int
+    #: unique name of the data access group whose records are the site's own; None takes all
+    group: str | None
+    batch_records: int
+    #: aware
+    pulled_at: datetime
+    progress: Progress | None = None
 
 
 def fetch_structure(client: Client, *, project_id: int) -> ProjectStructure:
@@ -58,39 +60,93 @@ def fetch_structure(client: Client, *, project_id: int) -> ProjectStructure:
     raise SourceUnavailable(f"{problem}; try again later")
 
 
-def pull(
-    client: Client,
-    *,
-    site: str,
-    api_url: str,
-    project_id: int,
-    group: str | None,
-    batch_records: int,
-    pulled_at: datetime,
-    progress: Progress | None = None,
-) -> Snapshot:
-    """Fetch one complete snapshot; the errors are those of ``sync.ports.source.Source.pull``.
+def open_reader(client: Client, target: Target) -> Reader:
+    """Fetch the structure, and prepare to read the rows; SourceMismatch where the group is not the project's."""
+    structure = fetch_structure(client, project_id=target.project_id)
+    check_group(structure, target.group)
+    return Reader(client, structure, needs_groups=target.group is not None)
 
-    ``group`` is the unique name of the data access group whose records are the site's own; None takes all.
-    """
-    structure = fetch_structure(client, project_id=project_id)
+
+def check_group(structure: ProjectStructure, group: str | None) -> None:
+    """See that the project has the group; SourceMismatch, naming those it has, otherwise."""
     if group is not None and group not in structure.groups:
         known = ", ".join(structure.groups) or "none that the token's user may see"
         raise SourceMismatch(f"the project has no data access group {group!r} (known: {known}); correct group")
-    reader = _Reader(client, structure, group)
-    listed = reader.list_records()
-    frames = list(_batches(reader, listed, batch_records, progress))
-    rows = _with_late(reader, _joined(frames, structure), batch_records)
-    rows, withheld = _in_order(rows, structure)
-    _refuse_doubles(rows, structure)
+
+
+def pull(client: Client, target: Target) -> Snapshot:
+    """Fetch one complete snapshot; the errors are those of ``sync.ports.source.Source.pull``."""
+    return read_all(open_reader(client, target), target)
+
+
+def read_all(reader: Reader, target: Target) -> Snapshot:
+    """Fetch all rows of an open project."""
+    listed, notices = _own(reader, target.group)
+    rows = joined(list(_frames(reader, listed, target)), reader.structure)
+    return snapshot_of(rows, reader.structure, target, notices)
+
+
+def snapshot_of(
+    rows: pl.DataFrame, structure: ProjectStructure, target: Target, notices: tuple[str, ...] = ()
+) -> Snapshot:
+    """Make a snapshot of rows as the server sent them."""
+    rows, withheld = in_order(rows, structure)
+    refuse_doubles(rows, structure)
     return Snapshot(
-        site=site,
+        site=target.site,
         structure=structure,
-        pulled_at=pulled_at,
-        rows=rows,
+        pulled_at=target.pulled_at,
+        rows=rows.rechunk(),
         withheld=withheld,
-        base_url=links.base_url(api_url),
+        base_url=links.base_url(target.api_url),
+        notices=notices,
     )
+
+
+def stream(client: Client, target: Target) -> Stream:
+    """Begin a full pull that hands its batches out one by one; the first is fetched here, for its columns.
+
+    What is held at a time is one batch and the list of the records.
+    """
+    reader = open_reader(client, target)
+    structure = reader.structure
+    listed, _ = _own(reader, target.group)
+    frames = _frames(reader, listed, target)
+    first = next((frame for frame in frames if frame.height), None)
+    withheld = in_order(first, structure)[1] if first is not None else {}
+
+    def in_turn() -> Iterator[pl.DataFrame]:
+        for frame in chain([first] if first is not None else [], frames):
+            if frame.height:
+                rows = in_order(frame, structure)[0]
+                refuse_doubles(rows, structure)
+                yield rows
+
+    return Stream(
+        site=target.site,
+        structure=structure,
+        pulled_at=target.pulled_at,
+        base_url=links.base_url(target.api_url),
+        withheld=withheld,
+        records=len(listed),
+        frames=in_turn(),
+    )
+
+
+def without_group(listing: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
+    """Notice the records that belong to none of a project's groups, by their count."""
+    count = listing.filter(pl.col("group").is_null())["record"].n_unique() if structure.groups else 0
+    if not count:
+        return ()
+    return (
+        f"{count} record{'s' * (count > 1)} of the project belong{'s' * (count == 1)} to no data access group, so to"
+        " no site; ask the project's administrator to assign them",
+    )
+
+
+def of_group(rows: pl.DataFrame, group: str | None) -> pl.DataFrame:
+    """Keep the rows of one group, of rows as the server sent them."""
+    return rows if group is None or not rows.height else rows.filter(pl.col(DAG_COLUMN) == group)
 
 
 # --- structure
@@ -114,185 +170,32 @@ def _groups(client: Client) -> Sequence[Mapping[str, object]]:
 # --- records
 
 
-class _Reader:
-    """Ask for rows of one project in one way, and check what every answer must hold."""
-
-    def __init__(self, client: Client, structure: ProjectStructure, group: str | None) -> None:
-        self._client = client
-        self.structure = structure
-        self._group = group
-        self._with_groups = bool(structure.groups)
-        self._columns: list[str] | None = None
-
-    def list_records(self) -> list[str]:
-        """List the ids of all records (of the group), in the server's order, each once."""
-        record = self.structure.record_field
-        rows = self._ask(fields=(record,))
-        if rows.height == 0:
-            return []
-        if record not in rows.columns:
-            raise SourceMismatch(
-                f"the server leaves out the record id field {record!r}; ask the site's REDCap administrator to give"
-                " the token's user full export rights"
-            )
-        rows = self._of_group(rows)
-        ids = rows[record]
-        if ids.null_count():
-            raise ReplyFailed("the server lists a row without a record id; try again later")
-        if ids.len() and ids.str.contains(_HASH).all():
-            raise SourceMismatch(
-                "the record ids arrive as hashes, because the token's user has de-identified export rights; ask the"
-                " site's REDCap administrator for the right to export the full data set"
-            )
-        return ids.unique(maintain_order=True).to_list()
-
-    def batch(self, records: Sequence[str], *, can_halve: bool) -> pl.DataFrame:
-        """Fetch all rows of some records, with the same columns each time."""
-        rows = self._ask(records=records, retries=_RETRIES_WHILE_LARGE if can_halve else None)
-        if rows.height == 0:
-            return rows
-        if self._columns is None:
-            self._columns = rows.columns
-            self._check(rows)
-        if rows.columns != self._columns:
-            raise SourceUnavailable(
-                "the columns changed during the pull: somebody edits the project's design; try again later"
-            )
-        if not _ids(rows, self.structure) <= set(records):
-            raise SourceUnavailable("the server sent records that were not asked for; try again later")
-        return self._of_group(rows)
-
-    def _ask(
-        self, *, records: Sequence[str] = (), fields: Sequence[str] = (), retries: int | None = None
-    ) -> pl.DataFrame:
-        """Ask for CSV, a third of JSON's bytes; for JSON where the table cannot be trusted to be whole.
-
-        An empty body is what "no rows" looks like and what a failing server sends: only JSON's [] means none. And
-        a complete table may be unreadable, as PHP leaves a quote after a backslash undoubled.
-        """
-        try:
-            text = self._client.records(records=records, fields=fields, with_groups=self._with_groups, retries=retries)
-            rows = wire.rows_from_csv(text)
-        except (wire.Malformed, EndUnknown):
-            rows = None
-        if rows is not None and rows.height:
-            return rows
-        return self._ask_json(records=records, fields=fields, retries=retries)
-
-    def _ask_json(
-        self, *, records: Sequence[str] = (), fields: Sequence[str] = (), retries: int | None = None
-    ) -> pl.DataFrame:
-        items = self._client.records(
-            form="json", records=records, fields=fields, with_groups=self._with_groups, retries=retries
-        )
-        try:
-            return wire.rows_from_json(items)
-        except (wire.Malformed, AttributeError, KeyError, TypeError):
-            pass  # the message of the last three could quote the reply
-        raise ReplyFailed("the reply is not a list of alike rows; try again later")
-
-    def _of_group(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Keep the rows of the site's own group."""
-        if self._group is None:
-            return rows
-        if DAG_COLUMN not in rows.columns:
-            raise SourceMismatch(
-                "the server does not say which data access group a record belongs to; where the token's user is in"
-                " the group itself, remove group from the configuration, else ask for the right to see groups"
-            )
-        return rows.filter(pl.col(DAG_COLUMN) == self._group)
-
-    def _check(self, rows: pl.DataFrame) -> None:
-        """See that the columns are those of this project."""
-        structure = self.structure
-        if structure.record_field not in rows.columns:
-            raise SourceMismatch(f"the server leaves out the record id field {structure.record_field!r}")
-        known = {*structure.export_fields, *RECORD_COLUMNS, DAG_COLUMN}
-        boxes = tuple(f"{each.field_name}___" for each in structure.fields if each.field_type == "checkbox")
-        strange = [
-            name
-            for name in rows.columns
-            if name not in known and not _SURVEY_COLUMN.fullmatch(name) and not (boxes and name.startswith(boxes))
-        ]
-        if strange:
-            raise SourceUnavailable(
-                f"the server sent {len(strange)} columns that the project's dictionary does not have: somebody edits"
-                " the project's design; try again later"
-            )
+def _own(reader: Reader, group: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """List the records (of the group) in the server's order; with a notice of those that no group has."""
+    listing = reader.listing()
+    notices = without_group(listing, reader.structure) if group is not None else ()
+    own = listing if group is None else listing.filter(pl.col("group") == group)
+    return own["record"].unique(maintain_order=True).to_list(), notices
 
 
-def _batches(reader: _Reader, records: Sequence[str], size: int, progress: Progress | None) -> Iterator[pl.DataFrame]:
-    """Fetch the records in batches, halving the size (for good) when a server does not manage one."""
-    done = 0
-    while done < len(records):
-        part = records[done : done + size]
-        try:
-            rows = reader.batch(part, can_halve=len(part) > 1)
-        except (ReplyFailed, MemoryError):
-            if len(part) == 1:
-                raise
-            size = max(len(part) // 2, 1)
-            log.info(Event.SITE_PULL_HALVED, batch_records=size)
-            continue
-        done += len(part)
-        yield rows
-        if progress is not None:
-            progress(done, len(records))
-
-
-def _with_late(reader: _Reader, rows: pl.DataFrame, size: int) -> pl.DataFrame:
-    """List the records again, and fetch those that are listed and did not come.
+def _frames(reader: Reader, listed: Sequence[str], target: Target) -> Iterator[pl.DataFrame]:
+    """Fetch the records, then list them again, and fetch those that are listed and did not come.
 
     They are new, were left out of the first list, or of a batch; whoever is no longer listed was deleted meanwhile.
     """
-    known = _ids(rows, reader.structure)
-    late = [record for record in reader.list_records() if record not in known]
-    if not late:
-        return rows
-    rows = _joined([rows, *_batches(reader, late, size, None)], reader.structure)
-    absent = len(set(late) - _ids(rows, reader.structure))
+    seen: set[str] = set()
+    for frame in batches(reader, listed, target.batch_records, target.progress):
+        own = of_group(frame, target.group)
+        seen |= ids_of(own, reader.structure)
+        yield own
+    late = [record for record in _own(reader, target.group)[0] if record not in seen]
+    for frame in batches(reader, late, target.batch_records, None):
+        own = of_group(frame, target.group)
+        seen |= ids_of(own, reader.structure)
+        yield own
+    absent = len(set(late) - seen)
     if absent:
         raise SourceUnavailable(
             f"{absent} of the records that the server lists are missing from what it sent; nothing was taken over,"
             " try again later, and tell the site's REDCap administrator if it happens again"
-        )
-    return rows
-
-
-def _ids(rows: pl.DataFrame, structure: ProjectStructure) -> set[str]:
-    return set(rows[structure.record_field].unique().to_list()) if rows.height else set()
-
-
-def _joined(frames: Sequence[pl.DataFrame], structure: ProjectStructure) -> pl.DataFrame:
-    """Stack the batches that hold rows; without any, the columns that the dictionary lets expect."""
-    full = [frame for frame in frames if frame.height]
-    if full:
-        return pl.concat(full)
-    expected = (structure.record_field, *structure.export_fields)
-    return pl.DataFrame(schema=dict.fromkeys(expected, pl.String()))
-
-
-def _in_order(rows: pl.DataFrame, structure: ProjectStructure) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Give the rows the columns of a Snapshot, and name those that the server withheld."""
-    companions = (*RECORD_COLUMNS, *((DAG_COLUMN,) if structure.groups else ()))
-    withheld = {name: _WITHHELD for name in structure.export_fields if name not in rows.columns}
-    if rows.height and structure.groups and DAG_COLUMN not in rows.columns:
-        withheld[DAG_COLUMN] = _WITHHELD_GROUP
-    first = (structure.record_field, *companions)
-    fields = set(structure.export_fields)
-    rest = [
-        name
-        for name in rows.columns
-        if name not in first and name != DAG_COLUMN and (name in fields or not _SURVEY_COLUMN.fullmatch(name))
-    ]
-    absent = [pl.lit(None, dtype=pl.String()).alias(name) for name in companions if name not in rows.columns]
-    return rows.with_columns(absent).select(*first, *rest).rechunk(), withheld
-
-
-def _refuse_doubles(rows: pl.DataFrame, structure: ProjectStructure) -> None:
-    """See that no two rows stand for the same thing."""
-    if rows.select(structure.record_field, *RECORD_COLUMNS).is_duplicated().any():
-        raise SourceUnavailable(
-            "the server sent the same record, event, form and instance twice; try again later, and tell the site's"
-            " REDCap administrator if it happens again"
         )

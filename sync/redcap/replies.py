@@ -66,6 +66,8 @@ class Reply:
     location: str = ""
     #: the server's Retry-After header, else ""
     retry_after: str = ""
+    #: the server's Date header, else ""
+    date: str = ""
 
 
 def is_out_of_memory(reply: Reply) -> bool:
@@ -89,7 +91,7 @@ def text_of(reply: Reply, expects: str) -> str:
     raise ReplyFailed(f"{reply.host} sent bytes that are not UTF-8 (at byte {place}); {_ADMIN}")
 
 
-def _trouble(reply: Reply, expects: str) -> SyncError | None:  # noqa: PLR0911  one return a kind of trouble
+def _trouble(reply: Reply, expects: str) -> SyncError | None:
     """Name what is wrong with a reply; None where it holds data."""
     host, status, text = reply.host, reply.status, _beginning(reply)
     message = _error_message(reply)

@@ -8,7 +8,7 @@ from sync.errors import ConfigError
 from sync.ports.clock import Clock
 from sync.ports.source import Progress, Source
 from sync.redcap.client import Client
-from sync.redcap.pull import fetch_structure, pull
+from sync.redcap.pull import Target, fetch_structure, pull
 from sync.redcap.transport import Paces, Transport
 from sync.telemetry import Event
 
@@ -41,8 +41,7 @@ class RedcapSource:
         """Fetch one complete snapshot."""
         began = self._clock.monotonic()
         log.info(Event.SITE_PULL_STARTED, site=self._site.slug)
-        snapshot = pull(
-            self._client(),
+        target = Target(
             site=self._site.slug,
             api_url=self._site.url,
             project_id=self._site.project_id,
@@ -51,6 +50,7 @@ class RedcapSource:
             pulled_at=self._clock.now(),
             progress=progress,
         )
+        snapshot = pull(self._client(), target)
         log.info(
             Event.SITE_PULL_FINISHED,
             site=self._site.slug,

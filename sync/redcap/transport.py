@@ -120,6 +120,7 @@ class Transport:
                     framed="Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", ""),
                     location=headers.get("Location", ""),
                     retry_after=headers.get("Retry-After", ""),
+                    date=headers.get("Date", ""),
                 ), None
         except SourceUnavailable as failure:
             return None, failure
@@ -160,7 +161,7 @@ def _too_slow(host: str, config: TransportConfig) -> ReplyFailed:
     )
 
 
-def _in_plain_words(error: Exception, host: str, config: TransportConfig) -> SourceUnavailable:  # noqa: PLR0911  one return a kind
+def _in_plain_words(error: Exception, host: str, config: TransportConfig) -> SourceUnavailable:
     """Word a failure of the connection without its own text, which can hold addresses and headers."""
     chain = f"{error!r} {error.__context__!r}"
     if isinstance(error, requests.exceptions.ProxyError):

@@ -1,0 +1,158 @@
+"""Hold what one incremental pull brought, and what the next one needs to know.
+
+A ``known`` frame stands for what a caller holds of a project: one row for each exported row, as ``fingerprints``
+makes it. ``applied`` and ``advanced`` bring rows and known frames up to a Delta; both are pure.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import polars as pl
+
+from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure, Snapshot
+
+ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
+"""Name a row as REDCap exports it; texts, null where unused."""
+
+KNOWN_COLUMNS = (*ROW_KEY, "group", "hash")
+"""Columns of a ``known`` frame, all String: the key, the record's data access group (or null), ``fingerprints``."""
+
+
+class Basis(StrEnum):
+    """Say what a watermark was read from."""
+
+    LOG = "log"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """Hold up to when, by the server's own clock, a pull has seen every change; belongs to one site."""
+
+    #: server-local and naive, as the server writes it; never later than the moment at which the pull began
+    at: datetime
+    basis: Basis
+    #: fingerprint of the project's design, and of the columns that came; where either changes, all is pulled again
+    design: str
+    columns: str
+    #: one event of each arm, in which most of its records have data: enough to list the records; () for all
+    listing_events: tuple[str, ...] = ()
+
+    def as_plain(self) -> dict[str, Any]:
+        """Turn into what JSON can hold."""
+        return {**asdict(self), "at": self.at.isoformat(), "listing_events": list(self.listing_events)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Watermark":
+        """Rebuild from :meth:`as_plain`'s result. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(
+            at=datetime.fromisoformat(plain["at"]),
+            basis=Basis(plain["basis"]),
+            design=plain["design"],
+            columns=plain["columns"],
+            listing_events=tuple(plain["listing_events"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Count what the server sent: rows of the record id alone (or with a few keys), and whole rows."""
+
+    rows_listed: int = 0
+    rows_whole: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """Hold what changed at one site since a watermark. Records in it are whole: all their rows, or none."""
+
+    #: all rows of the records that are new or changed; of every record where ``complete``
+    snapshot: Snapshot
+    #: everything was pulled: what is not in the snapshot is not there
+    complete: bool
+    #: every record that the site has now
+    record_ids: frozenset[str]
+    #: record -> its data access group; records without one, and projects without groups, are left out
+    groups: Mapping[str, str]
+    #: known records that the site has no longer (deleted, renamed, moved to another group), and why where it shows
+    gone: frozenset[str] = frozenset()
+    #: old id -> new id; the old ones are among ``gone``, the new ones in the snapshot
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    #: those of ``gone`` that went to another group of the same project
+    moved_away: frozenset[str] = frozenset()
+    #: those of ``gone`` whose deletion the server's log shows
+    deleted_in_log: frozenset[str] = frozenset()
+    #: records that lay in the overlap and were pulled again without any difference
+    unchanged: int = 0
+    #: of a complete pull that was given what was known: the records that an incremental one would have missed
+    missed: int | None = None
+    #: where the next pull begins; None: it must be complete (``notices`` say why)
+    watermark: Watermark | None
+    notices: tuple[str, ...] = ()
+    cost: Cost = Cost()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Hold a full pull that arrives in batches, for projects larger than memory."""
+
+    site: str
+    structure: ProjectStructure
+    pulled_at: datetime
+    base_url: str
+    withheld: Mapping[str, str]
+    #: records that the project lists at the beginning
+    records: int
+    #: frames as ``Snapshot.rows``, all with the same columns; no record stands in two of them. Iterating asks the
+    #: server, and raises as a pull does, at the end where the records do not add up: keep nothing before it ends
+    frames: Iterator[pl.DataFrame]
+
+
+def fingerprints(rows: pl.DataFrame, record_field: str) -> pl.DataFrame:
+    """Give the ``known`` frame (KNOWN_COLUMNS) of the rows of a Snapshot, in their order.
+
+    The hash covers the cells that are not blank, by column name: BLAKE2b of 16 bytes, hexadecimal, the same on every
+    machine. The record id and the group are no part of it, so a renamed or moved record keeps its hashes.
+    """
+    aside = {record_field, *RECORD_COLUMNS, DAG_COLUMN}
+    cells = [pl.lit(f"\x1e{name}\x1f") + pl.col(name) for name in sorted(rows.columns) if name not in aside]
+    texts = rows.select(pl.concat_str(cells, ignore_nulls=True)).to_series().to_list() if cells else [""] * rows.height
+    hashes = [hashlib.blake2b((text or "").encode(), digest_size=16).hexdigest() for text in texts]
+    group = pl.col(DAG_COLUMN) if DAG_COLUMN in rows.columns else pl.lit(None, dtype=pl.String())
+    return rows.select(
+        *(pl.col(name).alias(key) for name, key in zip((record_field, *RECORD_COLUMNS), ROW_KEY, strict=True)),
+        group.alias("group"),
+        pl.Series("hash", hashes, dtype=pl.String()),
+    )
+
+
+def nothing_known() -> pl.DataFrame:
+    """Give the ``known`` frame of a caller that holds no row."""
+    return pl.DataFrame(schema=dict.fromkeys(KNOWN_COLUMNS, pl.String()))
+
+
+def applied(rows: pl.DataFrame, delta: Delta) -> pl.DataFrame:
+    """Bring a copy of a project's rows (as ``Snapshot.rows``) up to a Delta."""
+    new = delta.snapshot.rows
+    if delta.complete or not rows.width:
+        return new
+    kept = rows.filter(~pl.col(delta.snapshot.structure.record_field).is_in(_replaced(delta)))
+    return pl.concat([kept, new], how="diagonal") if new.height else kept
+
+
+def advanced(known: pl.DataFrame, delta: Delta) -> pl.DataFrame:
+    """Bring a ``known`` frame up to a Delta; give it to the next pull together with the Delta's watermark."""
+    new = fingerprints(delta.snapshot.rows, delta.snapshot.structure.record_field)
+    if delta.complete:
+        return new
+    return pl.concat([known.filter(~pl.col("record").is_in(_replaced(delta))), new])
+
+
+def _replaced(delta: Delta) -> Collection[str]:
+    """List the records whose rows a Delta replaces or takes away."""
+    field = delta.snapshot.structure.record_field
+    return sorted(delta.gone | set(delta.snapshot.rows[field].to_list()))

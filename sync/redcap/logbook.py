@@ -1,0 +1,117 @@
+"""Read a project's log: which records it names, which it calls renamed or deleted, and what time it is there.
+
+The log explains and adds; it is never the only witness: entries can be missing (a record's history may be wiped, a
+deletion left out), its reader may lack the right to it, and its wording differs between versions.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from sync.errors import SourceRefused
+from sync.redcap.client import Client
+from sync.redcap.replies import ReplyFailed
+
+#: further and further back, until a line shows; a pull asks for its log before, so there is always one
+_LOOKS_BACK = (timedelta(hours=26), timedelta(days=40), None)
+
+#: how far a server's own time may lie behind UTC
+_WESTERNMOST = timedelta(hours=12)
+
+#: "Update record (API) 12 (Event 1 (Arm 1: A))": the verb, and what follows it
+_ACTION = re.compile(
+    r"(?P<verb>Create|Update|Delete)d? (?:record|response)(?: \((?:API|import|Auto calculation)[^)]*\))? (?P<rest>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_EVENT = re.compile(r" \((?:[^()]|\([^()]*\))*\)$")
+
+NO_RIGHT = "the token's user may not see the project's log (right: Logging), so each pull lists all rows of the project"
+NO_ANSWER = "the server could not hand out the project's log, so this pull listed all rows of the project"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logbook:
+    """Hold what the log says since a moment; record ids only, no values."""
+
+    #: the newest line's time, server-local; None where no line was to be had
+    newest: datetime | None = None
+    #: records that any line names; some may not exist (an older server leaves room for doubt about where an id ends)
+    named: frozenset[str] = frozenset()
+    #: new names of renamed records; the log does not tell the old ones
+    renamed: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+    #: why it could not be read, else ""
+    problem: str = ""
+
+
+def read_log(client: Client, *, record_field: str, since: datetime | None, now: datetime) -> Logbook:
+    """Read the log from a server-local moment on; without one, far enough back to find its newest line.
+
+    ``now`` (aware) only says where to begin looking; no time is taken from it. A log that cannot be read gives a
+    Logbook with a ``problem``.
+    """
+    begin = now.replace(tzinfo=None) - now.utcoffset() if now.utcoffset() else now.replace(tzinfo=None)  # type: ignore[operator]
+    try:
+        lines = client.log(since) if since else []
+        for back in _LOOKS_BACK:
+            if lines:
+                break
+            lines = client.log(None if back is None else begin - back)
+    except SourceRefused:
+        return Logbook(problem=NO_RIGHT)
+    except ReplyFailed:
+        return Logbook(problem=NO_ANSWER)
+    return logbook_from(lines, record_field=record_field)
+
+
+def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Logbook:
+    """Read the lines of a log (content=log); lines that are not understood are passed over."""
+    sets_id = re.compile(rf"(?:^|, ){re.escape(record_field)} = '([^']*)'")
+    named: set[str] = set()
+    renamed: set[str] = set()
+    deleted: set[str] = set()
+    times: list[datetime] = []
+    for line in lines:
+        if (time := _time(str(line.get("timestamp", "")))) is not None:
+            times.append(time)
+        action = _ACTION.match(str(line.get("action", "")))
+        given = str(line.get("record") or "")
+        records = {given} if given else _candidates(action["rest"]) if action else set()
+        named |= records
+        verb = action["verb"].lower() if action else ""
+        if verb == "delete":
+            deleted |= records
+        elif verb == "update" and (match := sets_id.search(str(line.get("details", "")))):
+            renamed.add(match[1])
+    return Logbook(
+        newest=max(times, default=None),
+        named=frozenset(named | renamed),
+        renamed=frozenset(renamed),
+        deleted=frozenset(deleted),
+    )
+
+
+def earliest_local(date_header: str) -> datetime | None:
+    """Turn a Date header into server-local time that is right or too early, whatever the server's zone.
+
+    None where there is no such header. Its zone is unknown, so the one furthest behind UTC is assumed.
+    """
+    try:
+        return parsedate_to_datetime(date_header).replace(tzinfo=None) - _WESTERNMOST
+    except ValueError:
+        return None
+
+
+def _candidates(rest: str) -> set[str]:
+    """Name the record in "12 (Event 1 (Arm 1: A))", with and without the part that may be the event."""
+    return {rest, _EVENT.sub("", rest)}
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
