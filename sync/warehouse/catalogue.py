@@ -23,6 +23,7 @@ def read(connection: sa.Connection) -> tuple[Slot, ...]:
             position=row.position,
             table_name=row.table_name,
             column_name=row.column_name,
+            study=row.study,
         )
         for row in found
     )
@@ -34,13 +35,13 @@ def write(connection: sa.Connection, slots: Sequence[Slot]) -> None:
         connection.execute(sa.insert(tables.form_column), [_row(slot) for slot in slots])
 
 
-def rekind(connection: sa.Connection, slot: Slot) -> None:
-    """Note that a slot holds another kind now."""
+def renew(connection: sa.Connection, slot: Slot) -> None:
+    """Note that a slot holds another kind now, or belongs to several studies."""
     columns = tables.form_column.c
     connection.execute(
         sa.update(tables.form_column)
         .where(columns.form == slot.form, columns.frame_column == slot.frame_column)
-        .values(kind=slot.kind.value)
+        .values(kind=slot.kind.value, study=slot.study)
     )
 
 
@@ -54,4 +55,5 @@ def _row(slot: Slot) -> dict[str, object]:
         "position": slot.position,
         "table_name": slot.table_name,
         "column_name": slot.column_name,
+        "study": slot.study,
     }

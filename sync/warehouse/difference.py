@@ -7,6 +7,7 @@ without any cell change.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -73,7 +74,8 @@ def cells(
     found: list[pl.DataFrame] = []
     for slot in slots:
         name = slot.frame_column
-        changed = before[name].ne_missing(after[name]) | before_raw[name].ne_missing(after_raw[name])
+        value = as_stored(after[name], before[name].dtype)
+        changed = before[name].ne_missing(value) | before_raw[name].ne_missing(after_raw[name])
         if not changed.any():
             continue
         found.append(
@@ -82,7 +84,7 @@ def cells(
                 table_name=pl.lit(slot.table_name),
                 column_name=pl.lit(slot.column_name),
                 old=text_of(before[name]),
-                new=text_of(after[name]),
+                new=text_of(value),
                 raw_old=before_raw[name],
                 raw_new=after_raw[name],
             )
@@ -117,6 +119,22 @@ def ends(slots: Sequence[Slot], before: pl.DataFrame, before_raw: pl.DataFrame) 
 
 def _joined(found: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=CHANGE_SCHEMA), *found])
+
+
+def as_stored(values: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Turn values into texts where their column holds text; leave them otherwise."""
+    return text_of(values) if dtype == pl.String and values.dtype != pl.String else values
+
+
+def as_read(values: pl.Series, dtype: Any) -> pl.Series:
+    """Turn texts of ``text_of`` back into values of a type; null where a text is none of its values."""
+    if values.dtype != pl.String or dtype == pl.String:
+        return values
+    if dtype in (pl.Date, pl.Time):
+        return values.str.strptime(dtype, "%Y-%m-%d" if dtype == pl.Date else "%H:%M:%S%.f", strict=False)
+    if dtype == pl.Datetime:
+        return values.str.strptime(dtype, "%Y-%m-%dT%H:%M:%S%.f", strict=False)
+    return values.cast(dtype, strict=False)
 
 
 def text_of(values: pl.Series) -> pl.Series:

@@ -1,7 +1,8 @@
-"""Condense each row of a form frame to one number, so that an unchanged row costs one comparison.
+"""Condense each row of a form to one number, so that an unchanged row costs one comparison.
 
-The number depends on the row's values alone: not on the polars version, the machine, the order of the columns or
-columns that are blank. A column that joins the study therefore changes no fingerprint until it holds something.
+The number depends on the row's values alone: not on the polars version, the machine, the order of the columns,
+columns that are blank, or whether a column holds numbers or their texts. A column that joins the study therefore
+changes no fingerprint until it holds something.
 """
 
 import hashlib
@@ -9,30 +10,34 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from schemas.frames import META_COLUMNS, FormFrame
+from sync.warehouse import difference
 from sync.warehouse.layout import Slot
 
+PLACE = ("_status", "_site_event", "_site_instrument", "_site_instance", "_remarks")
+"""Columns beside the cells that a fingerprint covers."""
 
-def row_hashes(frame: FormFrame, remarks: pl.Series, slots: Iterable[Slot]) -> pl.Series:
-    """Give one signed 64-bit number a row over status, place at the site, remarks, raw and harmonised values."""
-    if not frame.rows.height:
+
+def row_hashes(place: pl.DataFrame, values: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
+    """Give one signed 64-bit number a row.
+
+    ``place`` holds PLACE, ``values`` and ``texts`` the slots' frame columns; all have the same rows in one order.
+    """
+    if not place.height:
         return pl.Series("row_hash", [], pl.Int64)
-    named = [*((name, frame.rows[name].cast(pl.String)) for name in META_COLUMNS), ("remarks", remarks)]
-    parts = [pl.concat_str(pl.lit(f"\x1d{name}\x1f"), text) for name, text in named]
+    parts = [pl.concat_str(pl.lit(f"\x1d{name}\x1f"), place[name].cast(pl.String)) for name in PLACE]
     for slot in slots:
-        raw = frame.raw[slot.frame_column]
-        value = frame.rows[slot.frame_column].cast(pl.String)
-        if raw.null_count() == raw.len() and value.null_count() == value.len():
+        text = texts[slot.frame_column]
+        value = difference.text_of(values[slot.frame_column])
+        if text.null_count() == text.len() and value.null_count() == value.len():
             continue
         # A cell may have a text without a value (unreadable) and a value without a text (derived by the mapping).
         mark = pl.lit(f"\x1e{slot.column_name}\x1f")
-        known = raw.is_not_null() | value.is_not_null()
-        cell = pl.concat_str(mark, raw.fill_null("\x00"), pl.lit("\x1f"), value.fill_null("\x00"))
+        known = text.is_not_null() | value.is_not_null()
+        cell = pl.concat_str(mark, text.fill_null("\x00"), pl.lit("\x1f"), value.fill_null("\x00"))
         parts.append(pl.when(known).then(cell))
-    texts = pl.select(pl.concat_str(parts, ignore_nulls=True).alias("row_hash"))["row_hash"]
-    numbers = [_number(text) for text in texts]
-    return pl.Series("row_hash", numbers, pl.Int64)
+    lines = pl.select(pl.concat_str(parts, ignore_nulls=True).alias("row_hash"))["row_hash"]
+    return pl.Series("row_hash", [_number(line) for line in lines], pl.Int64)
 
 
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+def _number(line: str) -> int:
+    return int.from_bytes(hashlib.blake2b(line.encode(), digest_size=8).digest(), "big", signed=True)

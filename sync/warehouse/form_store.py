@@ -13,7 +13,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from schemas.coordinates import KEY_COLUMNS
-from schemas.frames import META_COLUMNS, FormFrame
+from schemas.frames import META_COLUMNS, POLARS_TYPES, FormFrame
 from sync.ports.stored import StoreCounts
 from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables
 from sync.warehouse.layout import Slot
@@ -127,9 +127,8 @@ class _Batch:
 def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> _Batch:
     remarks = remarks_of(frame)
     present = [slot for slot in slots if slot.frame_column in frame.raw.columns]
-    beside = frame.rows.select(*ROW, *META_COLUMNS).with_columns(
-        remarks.alias("_remarks"), fingerprints.row_hashes(frame, remarks, present)
-    )
+    beside = frame.rows.select(*ROW, *META_COLUMNS).with_columns(remarks.alias("_remarks"))
+    beside = beside.with_columns(fingerprints.row_hashes(beside, frame.rows, frame.raw, present))
     return _Batch(rows=frame.rows, raw=frame.raw, beside=beside)
 
 
@@ -148,7 +147,10 @@ def _values_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -
             batch.beside["row_hash"],
         ]
     present = _present(slots, table, batch.rows)
-    return pl.DataFrame([*columns, *(batch.rows[slot.frame_column].alias(slot.column_name) for slot in present)])
+    for slot in present:
+        values = difference.as_stored(batch.rows[slot.frame_column], POLARS_TYPES[slot.kind])
+        columns.append(values.alias(slot.column_name))
+    return pl.DataFrame(columns)
 
 
 def _texts_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:

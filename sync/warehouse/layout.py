@@ -11,10 +11,13 @@ at the end. Hence a field that leaves the study keeps its column and its values,
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas import coordinates, frames, study
 from schemas.study import Kind
+
+SHARED = "*"
+"""Stands for the study of a column that several studies have."""
 
 WIDTH = 300
 """Columns of one table. SQLite takes 2000 and PostgreSQL 1600, but a PostgreSQL row has to fit a page of 8 kB after
@@ -58,6 +61,8 @@ class Slot:
     position: int
     table_name: str
     column_name: str
+    #: name of the study that brought it; SHARED once another study has it too
+    study: str
 
     @property
     def raw_table_name(self) -> str:
@@ -73,8 +78,8 @@ class Placing:
     added: tuple[Slot, ...]
     #: (slot as it stood, slot as it is to be): the field changed what it holds
     changed: tuple[tuple[Slot, Slot], ...]
-    #: (form, frame column) that the study no longer has
-    left: tuple[tuple[str, str], ...]
+    #: slots that another study brought and this one has as well
+    shared: tuple[Slot, ...]
 
 
 def raw_of(table_name: str) -> str:
@@ -84,9 +89,9 @@ def raw_of(table_name: str) -> str:
 
 
 def base_of(form: str, others: Collection[str] = ()) -> str:
-    """Name a form's first table, clear of reserved names, of other forms' tables and of their parts."""
+    """Name a form's first table, clear of reserved names and of ``others`` (forms, and tables of other forms)."""
     plain = form not in RESERVED and "__" not in form and not form.startswith(("sqlite_", "pg_"))
-    if plain and len(form.encode()) <= _LONGEST - _ROOM:
+    if plain and form not in others and len(form.encode()) <= _LONGEST - _ROOM:
         return form
     name = fit(form if plain else f"{re.sub('_+', '_', form).strip('_')}_form", room=_ROOM)
     return _marked(name, form, room=_ROOM) if name in others or "__" in form else name
@@ -125,63 +130,69 @@ def tables_of(slots: Iterable[Slot], form: str) -> dict[str, tuple[Slot, ...]]:
 
 
 def place(what: study.Study, catalogue: Iterable[Slot]) -> Placing:
-    """Plan the columns of a study on top of those that stand already."""
+    """Plan the columns of a study on top of those that stand already.
+
+    Sites that each follow their own dictionary share tables. Where one study alone has a field, it may change what
+    the field holds; where two disagree, the column holds text from then on, for both.
+    """
     standing: dict[str, dict[str, Slot]] = {}
     for slot in catalogue:
         standing.setdefault(slot.form, {})[slot.frame_column] = slot
-    names = {form.name for form in what.forms} | set(standing)
     slots: list[Slot] = []
     added: list[Slot] = []
     changed: list[tuple[Slot, Slot]] = []
-    left: list[tuple[str, str]] = []
+    shared: list[Slot] = []
+    bases = {form: _base(known) for form, known in standing.items()}
     for form in what.forms:
         known = standing.pop(form.name, {})
         columns = frames.columns_of(form)
-        base = _base(form.name, known, names)
-        fresh = _fresh_slots(form.name, base, columns, known)
-        added += fresh
-        left += [(form.name, name) for name in known if name not in columns]
+        names = {each.name for each in what.forms} - {form.name}
+        base = bases.setdefault(form.name, base_of(form.name, names | set(bases.values())))
         for slot in known.values():
-            wanted = _with_kind(slot, columns.get(slot.frame_column))
+            wanted = _agreed(slot, columns.get(slot.frame_column), what.name)
             if wanted.kind is not slot.kind:
                 changed.append((slot, wanted))
+            elif wanted != slot:
+                shared.append(wanted)
             slots.append(wanted)
+        fresh = _fresh_slots(form.name, base, columns, known, what.name)
+        added += fresh
         slots += fresh
     for gone in standing.values():
         slots += gone.values()
-        left += [(slot.form, slot.frame_column) for slot in gone.values()]
-    return Placing(slots=tuple(slots), added=tuple(added), changed=tuple(changed), left=tuple(left))
+    return Placing(slots=tuple(slots), added=tuple(added), changed=tuple(changed), shared=tuple(shared))
 
 
-def _with_kind(slot: Slot, field: study.Field | None) -> Slot:
-    if field is None or field.kind is slot.kind:
+def _base(known: Mapping[str, Slot]) -> str:
+    return min(known.values(), key=lambda slot: slot.position).table_name
+
+
+def _agreed(slot: Slot, field: study.Field | None, owner: str) -> Slot:
+    """Say what a standing column is to hold, now that a study has it as ``field``."""
+    if field is None:
         return slot
-    return Slot(
-        form=slot.form,
-        frame_column=slot.frame_column,
-        field=field.name,
-        kind=field.kind,
-        part=slot.part,
-        position=slot.position,
-        table_name=slot.table_name,
-        column_name=slot.column_name,
-    )
+    if slot.study == owner:
+        return replace(slot, kind=field.kind)
+    alike = frames.POLARS_TYPES[slot.kind] == frames.POLARS_TYPES[field.kind]
+    # Text takes any value; the kind of a shared text column says no more than that.
+    return replace(slot, study=SHARED, kind=slot.kind if alike else Kind.TEXT)
 
 
-def _base(form: str, known: Mapping[str, Slot], names: set[str]) -> str:
-    standing = min(known.values(), key=lambda slot: slot.position, default=None)
-    return standing.table_name if standing else base_of(form, names - {form})
-
-
-def _fresh_slots(form: str, base: str, columns: Mapping[str, study.Field], known: Mapping[str, Slot]) -> list[Slot]:
+def _fresh_slots(
+    form: str, base: str, columns: Mapping[str, study.Field], known: Mapping[str, Slot], owner: str
+) -> list[Slot]:
     """Give places to the columns that have none, filling the last part first."""
     position = max((slot.position for slot in known.values()), default=-1)
+    taken = {slot.column_name for slot in known.values()} | {name for name in columns if column_name_of(name) == name}
     fresh: list[Slot] = []
     for name, field in columns.items():
         if name in known:
             continue
         position += 1
         part = position // WIDTH + 1
+        column = column_name_of(name)
+        if column != name and column in taken:
+            column = _marked(column, name, room=0)
         fresh.append(
             Slot(
                 form=form,
@@ -191,7 +202,8 @@ def _fresh_slots(form: str, base: str, columns: Mapping[str, study.Field], known
                 part=part,
                 position=position,
                 table_name=base if part == 1 else f"{base}__{part}",
-                column_name=column_name_of(name),
+                column_name=column,
+                study=owner,
             )
         )
     return fresh

@@ -11,7 +11,7 @@ from schemas import frames
 from schemas.coordinates import KEY_COLUMNS
 from schemas.frames import DECLARED_SCHEMA, PROBLEM_SCHEMA, FormFrame
 from schemas.study import Form, Study
-from sync.warehouse import form_rows, tables
+from sync.warehouse import difference, form_rows, tables
 from sync.warehouse.form_rows import StoredRows
 from sync.warehouse.layout import Slot
 
@@ -41,7 +41,8 @@ def _frame(form: Form, slots: Sequence[Slot], stored: StoredRows, site: str, map
         *frames.META_COLUMNS,
     )
     gaps = {name: frames.POLARS_TYPES[each.kind] for name, each in wanted.items() if name not in known}
-    rows = head.hstack(stored.values.select(name for name in wanted if name in known))
+    held = {name: frames.POLARS_TYPES[each.kind] for name, each in wanted.items() if name in known}
+    rows = head.hstack([difference.as_read(stored.values[name], dtype) for name, dtype in held.items()])
     rows = rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in gaps.items())
     raw = stored.texts.with_columns(pl.lit(None, pl.String).alias(name) for name in gaps).select(*wanted)
     problems, declared = _remarks(stored.texts["_remarks"])

@@ -215,6 +215,7 @@ form_column = sa.Table(
     sa.Column("position", sa.Integer(), nullable=False),
     sa.Column("table_name", sa.Text(), nullable=False),
     sa.Column("column_name", sa.Text(), nullable=False),
+    sa.Column("study", sa.Text(), nullable=False),
     sa.UniqueConstraint("table_name", "column_name"),
 )
 """The one table that belongs to the study and not to a site: where each column of each form stands."""

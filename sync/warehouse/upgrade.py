@@ -8,15 +8,17 @@ safe to repeat and does nothing then.
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import sqlalchemy as sa
 from alembic import command, script
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.schema import CreateTable
 
+from schemas import frames
 from schemas.study import Study
 from sync.errors import ConfigError
-from sync.warehouse import bulk, catalogue, forms, layout, views
+from sync.warehouse import bulk, catalogue, difference, forms, layout, views
 from sync.warehouse.layout import Placing, Slot
 
 _LOCK = 7_301_000_001
@@ -83,6 +85,8 @@ def upgrade(engine: sa.Engine, study: Study) -> list[str]:
             done.append(f"core tables: {revision or 'none'} -> {newest}")
         placing = layout.place(study, catalogue.read(connection))
         done += _sentences(placing)
+        for slot in placing.shared:
+            catalogue.renew(connection, slot)
         if not done and views.stand(connection, study, placing.slots):
             return []
         views.drop(connection)
@@ -105,10 +109,12 @@ def _sentences(placing: Placing) -> list[str]:
         names = ", ".join(dict.fromkeys(slot.table_name for slot in slots))
         sentences.append(f"form {form}: {verb} {len(slots)} columns in {names}")
     for before, after in placing.changed:
+        where = f"form {before.form}: {before.frame_column}"
+        if after.study == layout.SHARED:
+            sentences.append(f"{where} holds text now, because the sites' dictionaries disagree")
+            continue
         kept = "" if _same_storage(before, after) else f", the old values stay in {_retired(before)}"
-        sentences.append(
-            f"form {before.form}: {before.frame_column} is {after.kind.value} now, was {before.kind.value}{kept}"
-        )
+        sentences.append(f"{where} is {after.kind.value} now, was {before.kind.value}{kept}")
     return sentences
 
 
@@ -132,8 +138,9 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
             _add_column(connection, slot.raw_table_name, forms.raw_column(slot))
     for before, after in placing.changed:
         if not _same_storage(before, after):
-            _replace_column(connection, before, after)
-        catalogue.rekind(connection, after)
+            change = _widen_column if after.study == layout.SHARED else _replace_column
+            change(connection, before, after)
+        catalogue.renew(connection, after)
     catalogue.write(connection, placing.added)
 
 
@@ -157,3 +164,18 @@ def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> Non
     _add_column(connection, before.table_name, forms.stored_column(after))
     first = bulk.quoted(layout.first_table(before.table_name))
     connection.exec_driver_sql(f"UPDATE {first} SET row_hash = NULL")
+
+
+def _widen_column(connection: sa.Connection, before: Slot, after: Slot) -> None:
+    """Turn a column's values into text where they stand; no row counts as changed by it."""
+    table, column = bulk.quoted(before.table_name), bulk.quoted(before.column_name)
+    wide = bulk.quoted(layout.fit(f"{before.column_name}__widened"))
+    key = {"site": pl.String(), "record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
+    sql = f"SELECT {column}, site, record, event, instance FROM {table} WHERE {column} IS NOT NULL"
+    values = bulk.fetch(connection, sql, (), {"\0": frames.POLARS_TYPES[before.kind], **key})
+    bulk.run(connection, f"ALTER TABLE {table} ADD COLUMN {wide} TEXT")
+    texts = values.with_columns(difference.text_of(values["\0"]))
+    sql = f"UPDATE {table} SET {wide} = ? WHERE site = ? AND record = ? AND event = ? AND instance = ?"
+    bulk.execute_many(connection, sql, texts)
+    bulk.run(connection, f"ALTER TABLE {table} DROP COLUMN {column}")
+    bulk.run(connection, f"ALTER TABLE {table} RENAME COLUMN {wide} TO {bulk.quoted(after.column_name)}")

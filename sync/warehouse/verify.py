@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 import sqlalchemy as sa
 
+from schemas import frames
 from schemas.study import Study
 from sync.ports.stored import Verification
 from sync.queries import chain
-from sync.warehouse import fingerprints, form_rows, form_store, ledger, query_rows, stored_frames, tables, triggers
+from sync.warehouse import fingerprints, form_rows, ledger, query_rows, tables, triggers
+from sync.warehouse.form_rows import StoredRows
 from sync.warehouse.layout import Slot
 from sync.warehouse.query_tables import chain_head, query, query_event, query_event_value
 
@@ -53,22 +55,23 @@ def _ledger(connection: sa.Connection, site: str, secret: bytes) -> tuple[int, l
 
 
 def _rows(connection: sa.Connection, study: Study, slots: Sequence[Slot], site: str) -> tuple[int, list[str]]:
-    """Recompute fingerprints; rows whose fingerprint waits to be renewed are passed over."""
+    """Recompute the fingerprints of a site's rows; those that wait to be renewed (null) are passed over."""
     problems: list[str] = []
     checked = 0
-    for frame in stored_frames.read(connection, study, slots, site):
-        mine = sorted((slot for slot in slots if slot.form == frame.form.name), key=lambda slot: slot.position)
-        present = [slot for slot in mine if slot.frame_column in frame.raw.columns]
-        if len(present) < len(mine):
-            # A column has left the study: whether a row's fingerprint covers it depends on its last store.
-            continue
-        known = form_rows.read_hashes(connection, site, mine)
-        found = frame.rows.select(*form_rows.ROW_SCHEMA).with_columns(
-            fingerprints.row_hashes(frame, form_store.remarks_of(frame), present).alias("found")
-        )
-        both = found.join(known, on=list(form_rows.ROW_SCHEMA), how="left")
-        checked += both.height
-        altered = both.filter(pl.col("row_hash").is_not_null() & (pl.col("row_hash") != pl.col("found"))).height
-        if altered:
-            problems.append(f"{site}: {altered} rows of form {frame.form.name} are not what was stored.")
+    current = {form.name: frames.columns_of(form).keys() for form in study.forms}
+    for form in dict.fromkeys(slot.form for slot in slots):
+        mine = sorted((slot for slot in slots if slot.form == form), key=lambda slot: slot.position)
+        stored = form_rows.read(connection, site, mine)
+        known = stored.values["_row_hash"]
+        altered = known.is_not_null() & (known != _hashes(stored, mine))
+        if altered.any() and form in current:
+            # A column that left the study keeps its values, but the next store no longer covers them.
+            altered &= known != _hashes(stored, [slot for slot in mine if slot.frame_column in current[form]])
+        checked += known.len()
+        if altered.any():
+            problems.append(f"{site}: {altered.sum()} rows of form {form} are not what was stored.")
     return checked, problems
+
+
+def _hashes(stored: StoredRows, slots: Sequence[Slot]) -> pl.Series:
+    return fingerprints.row_hashes(stored.texts, stored.values, stored.texts, slots)

@@ -113,7 +113,7 @@ FULL = {
     "lab_date": date(2012, 3, 4),
     "creat": 71.5,
     "ana": "1",
-    "drawn": datetime(2012, 3, 4, 8, 15, 30),
+    "drawn": datetime(2012, 3, 4, 8, 15, 30),  # noqa: DTZ001 - naive, as the site wrote it
     "clock": time(23, 59),
     "tubes": 3,
     "organs___1": 1,

@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 
 from schemas.coordinates import Coordinate
 from schemas.study import Kind
-from sync.errors import ConfigError
+from sync.errors import ConfigError, SyncError
 from sync.ports.stored import StoreCounts
 from sync.warehouse import layout
 from tests.warehouse import building as b
@@ -227,12 +227,13 @@ class TestATransaction:
         assert dump(warehouse, *tables) == before
 
     def test_quotes_no_value_when_the_database_refuses(self, warehouse):
-        with pytest.raises(Exception, match="refused") as caught:
-            with warehouse.transaction(b.SITE, "run-1", b.moment(1)) as transaction:
-                for _ in range(2):
-                    transaction._connection.execute(
-                        sa.text("INSERT INTO site VALUES ('s', 'Secret Patient', 'S', 1, 'en')")
-                    )
+        secret = sa.text("INSERT INTO site VALUES ('s', 'Secret Patient', 'S', 1, 'en')")
+        with (
+            pytest.raises(SyncError, match="refused") as caught,
+            warehouse.transaction(b.SITE, "run-1", b.moment(1)) as transaction,
+        ):
+            for _ in range(2):
+                transaction._connection.execute(secret)
         assert "Secret" not in str(caught.value)
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__

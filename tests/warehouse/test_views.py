@@ -164,10 +164,9 @@ class TestResponseSummary:
         assert results.reader().efficacy() == ()
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_plain_readers_of_sqlite_need_no_square_root_of_their_own(opened, url):
     """A reader's SQLite may lack the mathematical functions: the view must not name any."""
-    if not url.startswith("sqlite"):
-        pytest.skip("PostgreSQL has a square root")
     warehouse = opened(STUDY)
     fill(warehouse, {("ZJ-01", "month_3", 1): on(91, 1.0), ("ZJ-02", "month_3", 1): on(91, 4.0)})
     plain = sqlite3.connect(Path(url.removeprefix("sqlite:///")))
@@ -178,10 +177,9 @@ def test_plain_readers_of_sqlite_need_no_square_root_of_their_own(opened, url):
     plain.close()
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("spread", [1e-12, 1e-3, 1.0, 37.0, 1e6, 1e12])
-def test_newton_s_root_is_right_at_any_size(opened, url, spread):
-    if not url.startswith("sqlite"):
-        pytest.skip("PostgreSQL has a square root")
+def test_newton_s_root_is_right_at_any_size(opened, spread):
     warehouse = opened(STUDY)
     fill(warehouse, {("ZJ-01", "month_3", 1): on(91, 0.0), ("ZJ-02", "month_3", 1): on(91, spread)})
     assert rows(warehouse, "creat")["month_3"].sd == pytest.approx(statistics.stdev([0.0, spread]), rel=1e-14)

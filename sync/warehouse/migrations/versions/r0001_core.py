@@ -101,6 +101,7 @@ def _create_tables() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("table_name", sa.Text(), nullable=False),
         sa.Column("column_name", sa.Text(), nullable=False),
+        sa.Column("study", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("form", "frame_column", name=op.f("pk_form_column")),
         sa.UniqueConstraint("table_name", "column_name", name=op.f("uq_form_column_table_name_column_name")),
     )
