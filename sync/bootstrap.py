@@ -60,8 +60,14 @@ class App:
         return self._warehouses[key]
 
     @cached_property
-    def _warehouses(self) -> dict[str, Warehouse]:
+    def _warehouses(self) -> dict[str, SqlWarehouse]:
         return {}
+
+    def close(self) -> None:
+        """Close every connection that was opened."""
+        for warehouse in self._warehouses.values():
+            warehouse.close()
+        self._warehouses.clear()
 
     @cached_property
     def delivery(self) -> FileBundle:

@@ -62,7 +62,7 @@ class Play:
     def agrees(self) -> bool:
         """Tell whether every published figure is met in every printed digit."""
         last = self.nights[-1]
-        return all(line.agrees in (True, None) for line in (*last.means, *last.responses))
+        return all(line.agrees is not False for line in last.means) and all(line.agrees for line in last.responses)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,14 +109,15 @@ def play(
     invented = trial.prepare(study, {slug: _mapping(study, slug) for slug in stage.CENTRES}, nights=nights)
     dates = [last_night - timedelta(days=nights - number) for number in range(1, nights + 1)]
     playing = stage.set_up(folder, invented.projects, start=dates[0] - timedelta(hours=8), warehouse_url=warehouse_url)
+    app = playing.app()
     try:
-        return _play(playing, invented, dates, tell)
+        return _play(playing, app, invented, dates, tell)
     finally:
+        app.close()
         playing.sandbox.stop()
 
 
-def _play(playing: Stage, invented: Trial, dates: Sequence[datetime], tell: Callable[[Night], None]) -> Play:
-    app = playing.app()
+def _play(playing: Stage, app: App, invented: Trial, dates: Sequence[datetime], tell: Callable[[Night], None]) -> Play:
     table = _Desk(app=app)
     logs = playing.folder / "logs"
     logs.mkdir()

@@ -1,5 +1,6 @@
 """Read a whole warehouse as data that two runs of the same history must agree on."""
 
+import json
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -7,14 +8,15 @@ import sqlalchemy as sa
 RUN_OWN = {"sync_run", "lease", "alembic_version", "raw_payload"}
 """Tables that say when and by which run, and nothing else."""
 
-WHEN_AND_WHO = {
-    "run_id", "last_run_id", "used_by_run_id", "changed_at", "at", "since", "opened_at", "raised_at", "evaluated_at",
-    "prev_hash", "hash", "last_hash", "pulled_at", "first_seen", "ended_at", "used_at", "written_at", "updated_at",
-}  # fmt: skip
-"""Columns that differ between two runs that did the same."""
+CHAINED = {"hash", "prev_hash", "last_hash"}
+"""Columns that differ because they cover times and run ids."""
 
 
-def dump(url: str, folder: Path) -> dict[str, list[tuple[str, ...]]]:
+KEYED = {"fingerprint", "fingerprint_answered", "fingerprint_decided"}
+"""Columns that hold hashes keyed with the warehouse's own secret, beside those that end in ``_digest``."""
+
+
+def dump(url: str, folder: Path, *, same_key: bool = True) -> dict[str, list[tuple[str, ...]]]:
     """Give every table's rows, sorted, as text, without what is a run's own."""
     if url.startswith("sqlite:///"):
         url = f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
@@ -24,17 +26,40 @@ def dump(url: str, folder: Path) -> dict[str, list[tuple[str, ...]]]:
             tables = sa.MetaData()
             tables.reflect(connection)
             return {
-                table.name: sorted({_row(row) for row in connection.execute(sa.select(*_kept(table)))})
+                table.name: sorted({_row(row) for row in connection.execute(sa.select(*_kept(table, same_key)))})
                 for table in tables.sorted_tables
-                if table.name not in RUN_OWN and _kept(table)
+                if table.name not in RUN_OWN and _kept(table, same_key)
             }
     finally:
         engine.dispose()
 
 
-def _kept(table: sa.Table) -> list[sa.Column]:
-    return [column for column in table.columns if column.name not in WHEN_AND_WHO]
+def _kept(table: sa.Table, same_key: bool) -> list[sa.Column]:
+    """Leave out run ids and times: columns that end in ``run_id`` or ``_at``, ``at`` itself, and hashes over them."""
+    left_out = CHAINED | {"at"} if same_key else CHAINED | {"at"} | KEYED
+    endings = ("run_id", "_at") if same_key else ("run_id", "_at", "_digest")
+    return [
+        column
+        for column in table.columns
+        if column.name == "site_fields_at" or not (column.name in left_out or column.name.endswith(endings))
+    ]
 
 
 def _row(row: sa.Row) -> tuple[str, ...]:
-    return tuple(str(value) for value in row)
+    return tuple(_text(value) for value in row)
+
+
+def _text(value: object) -> str:
+    """Write a value alike for both databases: SQLite keeps truth as 1 and 0 and JSON as text."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, str) and value[:1] in "[{":
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return str(value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -56,7 +56,8 @@ def test_a_killed_run_repeated_at_once_equals_an_undisturbed_one(erring, warehou
         )
         time.sleep(chance.uniform(0.25, 1.0) * took)
         struck += process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         run(config)
         found = dump(url, playing.folder)
@@ -72,5 +73,4 @@ def fresh_database(request, warehouse_url, tmp_path):
     """Give a maker of empty databases of the kind at hand."""
     if warehouse_url.startswith("sqlite"):
         return lambda: "sqlite:///warehouse.sqlite"
-    maker = request.getfixturevalue("postgres_databases")
-    return maker
+    return request.getfixturevalue("postgres_databases")

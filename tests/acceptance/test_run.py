@@ -1,0 +1,149 @@
+"""What a night does to a warehouse, what it refuses, and what it says."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from sync.demo import stage
+from tests.acceptance.dump import dump
+from tests.acceptance.program import ROOT, sync
+
+
+def counted(playing: stage.Stage, *tables: str) -> list[int]:
+    engine = sa.create_engine(f"sqlite:///{playing.folder / 'warehouse.sqlite'}")
+    with engine.connect() as connection:
+        found = [connection.execute(sa.text(f'SELECT count(*) FROM "{table}"')).scalar_one() for table in tables]
+    engine.dispose()
+    return found
+
+
+def edit(playing: stage.Stage, old: str, new: str) -> None:
+    text = playing.config_path.read_text("utf-8")
+    assert old in text
+    playing.config_path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_second_run_over_unchanged_data_writes_no_change_and_no_event(erring):
+    first = sync("run", "--json", config=erring.config_path)
+    assert first.code == 0, first.err
+    ledgers = counted(erring, "cell_change", "query_event", "row_end")
+    assert ledgers[1] > 100
+    second = sync("run", "--json", config=erring.config_path)
+    assert second.code == 0
+    assert counted(erring, "cell_change", "query_event", "row_end") == ledgers
+    assert all(site["rows_inserted"] == site["rows_updated"] == 0 for site in second.document["sites"])
+    assert first.document["run_id"] != second.document["run_id"]
+
+
+def test_a_dry_run_says_what_would_happen_and_keeps_nothing(erring):
+    done = sync("run", "--dry-run", "--json", config=erring.config_path)
+    assert done.code == 0, done.err
+    assert done.document["dry_run"] is True
+    assert all(site["rows_inserted"] > 600 and site["queries"]["opened"] > 40 for site in done.document["sites"])
+    assert counted(erring, "labs", "query", "query_event", "sync_run", "subject") == [0] * 5
+    assert not (erring.folder / "queries").exists()
+
+
+def test_success_is_silent(served):
+    done = sync("run", config=served.config_path)
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_one_bad_site_never_stops_the_others_and_never_passes_in_silence(served):
+    (served.folder / "tokens" / "jiangsu.token").write_text("F" * 32 + "\n")
+    done = sync("run", "--json", config=served.config_path)
+    assert done.code == 4
+    outcomes = {site["site"]: (site["outcome"], site["exit_code"]) for site in done.document["sites"]}
+    assert outcomes["jiangsu"] == ("refused", 4)
+    assert [outcomes[site] for site in ("drumtower", "zhenjiang", "yangzhou")] == [("ok", 0)] * 3
+    assert "F" * 32 not in done.out + done.err
+    status = sync("status", config=served.config_path)
+    assert status.code == 1
+    assert "STALE" in status.out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ("project_id     = 12", "project_id     = 99", 4, "project 12, the configuration names project 99"),
+        (':8765/api/"', ':1/api/"', 3, "127.0.0.1"),
+        ('definition = "sle"', 'definition = "slee"', 2, "slee"),
+        ('timezone   = "Asia/Shanghai"', 'timezone   = "Asia/Shanghai"\ncolour = "red"', 2, "study.colour"),
+        ("tokens/zhenjiang.token", "tokens/zhenjiang.tokem", 2, "zhenjiang.tokem"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_place_and_a_remedy(served, old, new, code, says):
+    if ":8765" in old:
+        old = f':{served.port}/api/"\nproject_id     = 12'
+        new = ':1/api/"\nproject_id     = 12'
+    edit(served, old, new)
+    done = sync("validate", "--site", "zhenjiang", config=served.config_path)
+    assert done.code == code, done.err
+    assert says in done.err
+
+
+def test_a_mapping_to_a_field_that_is_not_there_is_refused_with_the_nearest_name(served):
+    path = served.folder / "sites" / "zhenjiang.toml"
+    path.write_text(path.read_text("utf-8").replace('"scr_umol"', '"scr_umoll"'), encoding="utf-8")
+    done = sync("run", "--site", "zhenjiang", "--json", config=served.config_path)
+    assert done.code == 4
+    (site,) = done.document["sites"]
+    assert "no field 'scr_umoll'; did you mean 'scr_umol'?" in site["reason"]
+    assert counted(served, "labs", "subject") == [0, 0]
+
+
+def test_an_emptied_project_brakes_and_changes_nothing_until_it_is_allowed(served):
+    assert sync("run", "--site", "drumtower", config=served.config_path).code == 0
+    before = dump("sqlite:///warehouse.sqlite", served.folder)
+    project = served.sandbox.project("drumtower")
+    for record in project.record_names():
+        project.delete_record(record)
+    done = sync("run", "--site", "drumtower", "--json", config=served.config_path)
+    assert done.code == 5
+    assert "--allow-mass-change" in done.document["sites"][0]["reason"]
+    after = dump("sqlite:///warehouse.sqlite", served.folder)
+    assert {table for table in before if before[table] != after[table]} <= {"parked_run"}
+    assert sync("run", "--site", "drumtower", "--allow-mass-change", config=served.config_path).code == 0
+    assert counted(served, "labs", "subject") == [0, 0]
+    assert counted(served, "row_end")[0] > 600
+
+
+def test_two_runs_at_once_never_work_on_the_same_site(erring):
+    command = [sys.executable, "-m", "sync", "--config", str(erring.config_path), "run"]
+    processes = []
+    for _ in range(2):
+        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+        time.sleep(0.2)
+    codes = sorted(process.wait(timeout=120) for process in processes)
+    for process in processes:
+        process.stderr.close()
+    assert codes[0] == 0
+    assert codes[1] in (0, 75)
+    quiet = counted(erring, "query_event")
+    assert sync("run", config=erring.config_path).code == 0
+    assert counted(erring, "query_event") == quiet
+    assert sync("warehouse", "verify", config=erring.config_path).code == 0
+
+
+def test_the_most_talkative_log_holds_no_token_no_patient_and_no_value(erring):
+    done = sync("-vv", "--log-format", "json", "run", config=erring.config_path)
+    assert done.code == 0
+    assert '"event": "site.run.finished"' in done.err
+    tokens = [path.read_text().strip() for path in (erring.folder / "tokens").iterdir()]
+    for secret in (*tokens, "ZJJU-00", "NJDT-00", "YZSB-00", "scr_umol"):
+        assert secret not in done.err
+
+
+def test_lists_go_to_each_site_in_its_language_sorted_by_patient_and_visit(erring):
+    assert sync("run", config=erring.config_path).code == 0
+    text = (erring.folder / "queries" / "zhenjiang.csv").read_text("utf-8-sig")
+    head, *lines = text.splitlines()
+    assert head.startswith("质疑编号,受试者,访视,表单")
+    assert len(lines) > 40
+    patients = [line.split(",")[1] for line in lines if line.startswith("ZJJU-0")]
+    assert patients == sorted(patients)
+    assert f"http://127.0.0.1:{erring.port}/redcap_v" in text
+    assert "event_id=" in text
