@@ -121,17 +121,19 @@ def _placeholders(study: Study, form: Form | None, check: CheckSpec) -> Iterator
 
 
 def _read(form: Form | None, check: CheckSpec) -> set[str]:
-    """Name the placeholders that the fields read by a check's logic fill."""
+    """Name the placeholders that a logic check fills: what it reads, its declared inputs and its targets."""
     if form is None or check.logic is None:
         return set()
-    try:
-        fields = tree.references(parser.parse(check.logic))
-    except parser.LogicSyntaxError:
-        return set()
-    found: set[str] = set()
-    for each in fields:
-        column = each.name if each.code is None else column_of(each.name, each.code)
-        found |= {column} | ({f"{each.event}.{column}"} if each.event else set())
+    mentioned = [name if name.startswith("[") else f"[{name.rpartition('.')[2]}]" for name in check.inputs]
+    found = set(check.targets)
+    for text in (check.logic, *mentioned):
+        try:
+            fields = tree.references(parser.parse(text))
+        except parser.LogicSyntaxError:
+            continue
+        for each in fields:
+            column = each.name if each.code is None else column_of(each.name, each.code)
+            found |= {column} | ({f"{each.event}.{column}"} if each.event else set())
     return found
 
 

@@ -13,6 +13,7 @@ from schemas.study import CheckSpec
 from validators import verdict
 from validators.cells import COMPLETE
 from validators.dataset import Dataset
+from validators.references import Link
 from validators.sheet import Answer, Rule, Sheet
 from validators.verdict import NOT_APPLICABLE, NOT_EVALUATED, Read, Verdict
 
@@ -66,7 +67,7 @@ def _verdict(sheet: Sheet, spec: CheckSpec, target: str, truth: Answer, populati
         target=column,
         states=states,
         reads=_inputs(sheet, spec, rule),
-        facts=_facts(sheet, rule),
+        facts=_facts(sheet, spec, rule),
         reasons=truth.reasons,
     )
     if truth.refused is not None:
@@ -79,19 +80,24 @@ def _inputs(sheet: Sheet, spec: CheckSpec, rule: Rule) -> tuple[Read, ...]:
     """Name what the evidence shows: the targets, then the declared inputs, else what the logic read."""
     columns = sheet.data.table(sheet.form).columns
     own = tuple(Read(form=sheet.form, column=target) for target in spec.targets if target in columns)
-    declared = [link for name in spec.inputs for link in sheet.rule(f"{_bracketed(name)} <> ''").links]
-    reads = own + sheet.reads(declared or rule.links)
+    reads = own + sheet.reads(_declared(sheet, spec) or rule.links)
     return tuple({(each.form, each.column, each.visit, each.rows is None): each for each in reads}.values())
+
+
+def _declared(sheet: Sheet, spec: CheckSpec) -> tuple[Link, ...]:
+    """Find where the declared inputs come from."""
+    return tuple(link for name in spec.inputs for link in sheet.rule(f"{_bracketed(name)} <> ''").links)
 
 
 def _bracketed(name: str) -> str:
     return name if name.startswith("[") else f"[{name.rpartition('.')[2]}]"
 
 
-def _facts(sheet: Sheet, rule: Rule) -> dict[str, pl.Series]:
-    """Offer every field that was read for the message: by its name, at another visit also ``visit.name``."""
-    facts: dict[str, pl.Series] = {}
-    for link in rule.links:
+def _facts(sheet: Sheet, spec: CheckSpec, rule: Rule) -> dict[str, pl.Series]:
+    """Offer what was read, the inputs and the targets to the message: by name, elsewhere also as ``visit.name``."""
+    table = sheet.data.table(sheet.form)
+    facts: dict[str, pl.Series] = {name: table[name] for name in spec.targets if name in table.columns}
+    for link in (*rule.links, *_declared(sheet, spec)):
         if link.column.startswith("_"):
             continue
         values = sheet.data.table(link.form)[link.column]

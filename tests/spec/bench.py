@@ -6,6 +6,7 @@ text stands for a space. Everyone in these tables is invented.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -24,8 +25,13 @@ _PROBLEM = {Kind.DATE: "DT01", Kind.DATETIME: "DT01", Kind.CODED: "CD01", Kind.Y
 
 
 @cache
-def sle() -> Study:
-    return loading.shipped_study("sle")
+def sle(*checks: str) -> Study:
+    """Give the shipped study, with only the checks of these rules where any are named (``XF03`` brings ``XF03.S``)."""
+    if not checks:
+        return loading.shipped_study("sle")
+    kept = tuple(each for each in sle().checks if each.id.partition(".")[0] in checks)
+    assert {each.id.partition(".")[0] for each in kept} == set(checks)
+    return replace(sle(), checks=kept)
 
 
 def rows(table: str) -> list[dict[str, str]]:

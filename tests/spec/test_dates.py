@@ -6,11 +6,14 @@ import pytest
 
 from tests.spec import bench
 
+STUDY = bench.sle("DT02", "DT03", "DT04", "DT05", "DT06", "DT07", "DT08", "DT09")
+
+
 CONSENT = "record event consent_date screen_date\n1 screening 2012-03-05 2012-03-06\n2 screening . 2012-03-06"
 
 
 def test_dt01_names_an_unreadable_date_and_nothing_else_is_said_of_it():
-    found = bench.judged(bench.sle(), {"labs": "record event lab_date\n1 month_3 ?2012/13/45"})
+    found = bench.judged(STUDY, {"labs": "record event lab_date\n1 month_3 ?2012/13/45"})
     assert bench.fired(found, "DT01") == ["1/month_3/lab_date"]
     (finding,) = (each for each in found.findings if each.check == "DT01")
     assert (finding.raw, finding.value) == ("2012/13/45", None)
@@ -27,17 +30,17 @@ def test_dt01_names_an_unreadable_date_and_nothing_else_is_said_of_it():
 )
 def test_dt02_counts_days_in_the_studys_time_zone(now, fires):
     table = "record event lab_date\n1 month_3 2013-06-01\n2 month_3 2013-06-02"
-    assert bench.fired(bench.judged(bench.sle(), {"labs": table}, as_of=now), "DT02") == fires
+    assert bench.fired(bench.judged(STUDY, {"labs": table}, as_of=now), "DT02") == fires
 
 
 def test_dt02_counts_minutes_where_a_field_has_them():
     table = "record event inf_date inf_start\n1 day_0 2013-06-01 2013-06-01T12:01\n2 day_0 2013-06-01 2013-06-01T12:00"
-    assert bench.fired(bench.judged(bench.sle(), {"msc_infusion": table}), "DT02") == ["1/day_0/inf_start"]
+    assert bench.fired(bench.judged(STUDY, {"msc_infusion": table}), "DT02") == ["1/day_0/inf_start"]
 
 
 def test_dt03_fires_before_consent_and_cannot_tell_without_one():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": CONSENT,
             "labs": """
@@ -58,7 +61,7 @@ def test_dt03_fires_before_consent_and_cannot_tell_without_one():
 
 def test_dt04_points_at_a_consent_that_is_too_late_and_holds_its_many_symptoms():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": "record event consent_date screen_date\n1 screening 2012-09-05 2012-03-06",
             "labs": """
@@ -80,7 +83,7 @@ def test_dt04_points_at_a_consent_that_is_too_late_and_holds_its_many_symptoms()
 
 def test_dt04_passes_a_consent_on_the_day_itself():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {"screening_consent": "record event consent_date screen_date\n1 screening 2012-03-05 2012-03-05"},
     )
     assert bench.fired(found, "DT04") == []
@@ -88,7 +91,7 @@ def test_dt04_passes_a_consent_on_the_day_itself():
 
 def test_dt05_suggests_the_year_or_the_swapped_day_that_fits():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "msc_infusion": "record event inf_date\n1 day_0 2012-03-05\n2 day_0 2012-03-05\n3 day_0 2012-03-05",
             "visit_form": """
@@ -119,7 +122,7 @@ def test_dt05_suggests_the_year_or_the_swapped_day_that_fits():
 
 def test_dt06_to_dt09_are_not_evaluated_when_the_consent_cannot_be_read():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": "record event consent_date\n1 screening ?soon",
             "demographics": "record event birth_ym sle_dx_date\n1 screening 1999-01 2008-01-01",
@@ -132,7 +135,7 @@ def test_dt06_to_dt09_are_not_evaluated_when_the_consent_cannot_be_read():
 
 def test_no_text_shows_the_year_and_month_of_birth():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": "record event consent_date\n1 screening 2012-03-05",
             "demographics": "record event birth_ym\n1 screening 1999-01",

@@ -2,10 +2,12 @@
 
 from tests.spec import bench
 
+STUDY = bench.sle("ID01", "ID02", "DL03")
+
 
 def test_id01_asks_for_the_centres_own_prefix_and_pt01_stands_back():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": """
             record event     subject_id
@@ -25,7 +27,7 @@ def test_id01_asks_for_the_centres_own_prefix_and_pt01_stands_back():
 
 def test_id01_is_not_evaluated_where_the_site_withholds_the_id():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {"screening_consent": "record event subject_id\n1 screening ."},
         absent={"screening_consent": {"subject_id": "withheld"}},
     )
@@ -44,7 +46,7 @@ record event     birth_ym sex sle_dx_date
 
 def test_id02_finds_the_same_id_and_the_same_person_twice():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": """
             record event     subject_id
@@ -64,7 +66,7 @@ def test_id02_finds_the_same_id_and_the_same_person_twice():
 
 def test_id02_cannot_compare_what_could_not_be_read():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "screening_consent": "record event subject_id\n1 screening ZJJU-001\n2 screening ZJJU-002",
             "demographics": DEMOGRAPHICS.replace(
@@ -78,7 +80,7 @@ def test_id02_cannot_compare_what_could_not_be_read():
 
 def test_dl03_compares_every_later_row_with_the_first():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "demographics": """
             record event     birth_ym sex

@@ -2,6 +2,9 @@
 
 from tests.spec import bench
 
+STUDY = bench.sle("XF03", "XF04", "XF11", "XF12", "XV02")
+
+
 ITEMS = [f"sledai_{nth:02d}" for nth in range(1, 25)]
 
 
@@ -18,7 +21,7 @@ def sledai(*rows: dict[str, str]) -> str:
 
 def test_xf03_wants_the_weighted_sum_of_items_entered_as_one_or_as_their_weight():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "sledai": sledai(
                 {"sledai_01": "1", "sledai_13": "1", "sledai_total": "12"},
@@ -41,15 +44,13 @@ def test_xf03_wants_the_weighted_sum_of_items_entered_as_one_or_as_their_weight(
 
 
 def test_xf03_evidence_covers_the_total_and_every_item():
-    found = bench.judged(bench.sle(), {"sledai": sledai({"sledai_total": "1"})})
+    found = bench.judged(STUDY, {"sledai": sledai({"sledai_total": "1"})})
     (finding,) = (each for each in found.findings if each.check == "XF03")
     assert [each.field for each in finding.evidence] == ["sledai_total", *ITEMS]
 
 
 def test_xf03_says_nothing_where_a_site_withholds_one_item():
-    found = bench.judged(
-        bench.sle(), {"sledai": sledai({"sledai_total": "1"})}, absent={"sledai": {"sledai_07": "withheld"}}
-    )
+    found = bench.judged(STUDY, {"sledai": sledai({"sledai_total": "1"})}, absent={"sledai": {"sledai_07": "withheld"}})
     assert bench.fired(found, "XF03") == []
     assert bench.missed(found, "XF03") == {"sledai.sledai_total": 1}
 
@@ -66,7 +67,7 @@ def bilag(*rows: tuple[str, str, str, str]) -> str:
 
 def test_xf11_adds_up_the_grades_of_the_declared_version():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "bilag": bilag(
                 ("1", "day_0", "CEEBEEEAC", "22"),
@@ -79,7 +80,7 @@ def test_xf11_adds_up_the_grades_of_the_declared_version():
     assert bench.fired(found, "XF11") == ["2/day_0/bilag_total"]
     text = next(each for each in found.findings if each.check == "XF11").message["en"]
     assert text.startswith("BILAG total 21; grades give 22 (2004) or (blank) (classic).")
-    unread = bench.judged(bench.sle(), {"bilag": bilag(("1", "day_0", "CEEBEEEAC", "?x"))})
+    unread = bench.judged(STUDY, {"bilag": bilag(("1", "day_0", "CEEBEEEAC", "?x"))})
     assert bench.fired(unread, "XF11") == []
     assert bench.missed(unread, "XF11") == {"bilag.bilag_total": 1}
 
@@ -87,7 +88,7 @@ def test_xf11_adds_up_the_grades_of_the_declared_version():
 def test_xf11_knows_the_classic_coding_and_xf12_the_classic_systems():
     head = "record event bilag_version bilag_total bilag_const bilag_mucoc bilag_neuro bilag_msk bilag_cardio"
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "bilag": f"""
             {head} bilag_vasc bilag_renal bilag_haem bilag_gi
@@ -106,7 +107,7 @@ def test_xf11_knows_the_classic_coding_and_xf12_the_classic_systems():
 
 def test_xv02_remembers_that_a_system_was_affected():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "bilag": bilag(
                 ("1", "day_0", "CEEBEEEAC", "."),
@@ -120,5 +121,5 @@ def test_xv02_remembers_that_a_system_was_affected():
     assert bench.fired(found, "XV02") == ["1/month_3/bilag_msk", "1/month_6/bilag_msk"]
     text = next(each for each in found.findings if each.check == "XV02").message["en"]
     assert text == "Musculoskeletal recorded E (never affected) after B at Day 0: first infusion. Please check."
-    unread = bench.judged(bench.sle(), {"bilag": bilag(("1", "day_0", "CEEBEEEAC", ".")).replace(" B ", " ?x ")})
+    unread = bench.judged(STUDY, {"bilag": bilag(("1", "day_0", "CEEBEEEAC", ".")).replace(" B ", " ?x ")})
     assert bench.missed(unread, "XV02") == {"bilag.bilag_msk": 1}

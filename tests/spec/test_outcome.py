@@ -8,9 +8,12 @@ from tests.spec import bench
 from tests.spec.test_indices import bilag
 from validators.library import outcomes, response
 
+STUDY = bench.sle("OC01", "OC02", "OC03", "OC04", "XV01")
+
+
 SYSTEMS = ("const", "mucoc", "neuro", "msk", "cardio", "gi", "ophth", "renal", "haem")
-RULES = response.rule_set(bench.sle())
-ANY = response.rule_set(bench.sle(), relapse_on="any")
+RULES = response.rule_set(STUDY)
+ANY = response.rule_set(STUDY, relapse_on="any")
 
 
 def grades(text: str | None):
@@ -92,7 +95,7 @@ TABLES = {
 
 
 def test_derive_gives_one_row_a_subject_and_known_visit():
-    study = bench.sle()
+    study = STUDY
     frames = [bench.frame(form, TABLES.get(form.name, [])) for form in study.forms]
     found = outcomes.derive(frames, study)
     assert found.schema == response.SCHEMA
@@ -118,7 +121,7 @@ def test_derive_gives_nothing_in_a_study_without_the_index():
 
 def test_oc01_compares_where_both_exist():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         TABLES
         | {
             "outcome": """
@@ -140,7 +143,7 @@ def test_oc01_compares_where_both_exist():
 
 def test_oc02_to_oc04_read_the_sites_own_story():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "visit_form": "record event visit_date\n1 month_6 2012-09-03\n2 month_6 2012-09-03",
             "outcome": """
@@ -162,14 +165,14 @@ def test_oc02_to_oc04_read_the_sites_own_story():
 
 
 def test_oc04_cannot_tell_without_grades_or_scores():
-    found = bench.judged(bench.sle(), {"outcome": "record event resp_site\n1 month_6 MCR"})
+    found = bench.judged(STUDY, {"outcome": "record event resp_site\n1 month_6 MCR"})
     assert bench.fired(found, "OC04") == []
     assert sum(bench.missed(found, "OC04").values()) == 1
 
 
 def test_oc04_sees_a_score_that_rose():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "outcome": "record event resp_site\n1 month_6 MCR\n2 month_6 MCR",
             "sledai": "record event sledai_total\n1 month_3 4\n1 month_6 8\n2 month_3 4\n2 month_6 7",
@@ -180,7 +183,7 @@ def test_oc04_sees_a_score_that_rose():
 
 def test_xv01_finds_life_after_death_and_a_second_end():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "disposition": """
             record event instance eos_date   eos_status death_date

@@ -7,9 +7,11 @@ import pytest
 
 from tests.spec import bench
 
+STUDY = bench.sle("RG03", "UN02", "DL01", "DL02")
+
 
 def labs(table: str, **more):
-    return bench.judged(bench.sle(), {"labs": table}, **more)
+    return bench.judged(STUDY, {"labs": table}, **more)
 
 
 def test_hard_and_soft_limits_share_the_values():
@@ -32,10 +34,10 @@ def test_hard_and_soft_limits_share_the_values():
 
 
 def test_un01_is_told_by_reading_and_nothing_else_is_said_of_the_value():
-    frame = bench.frame(bench.sle().form("labs"), "record event creat\n1 month_3 ?80_stone")
+    frame = bench.frame(STUDY.form("labs"), "record event creat\n1 month_3 ?80_stone")
     problems = frame.problems.with_columns(check=pl.lit("UN01"))
     found = bench.engine.judge(
-        bench.sle(),
+        STUDY,
         [replace(frame, problems=problems)],
         site="zj",
         prefix="ZJJU",
@@ -95,7 +97,7 @@ def test_un02_knows_units_by_a_steady_history():
 
 def test_un02_knows_jin_by_weight():
     found = bench.judged(
-        bench.sle(), {"vitals": "record event weight_kg\n1 day_0 55\n1 month_3 55.5\n1 month_6 110\n1 month_9 54.8"}
+        STUDY, {"vitals": "record event weight_kg\n1 day_0 55\n1 month_3 55.5\n1 month_6 110\n1 month_9 54.8"}
     )
     assert bench.fired(found, "UN02") == ["1/month_6/weight_kg"]
 
@@ -137,7 +139,7 @@ def test_dl01_is_held_where_one_of_its_two_values_is_impossible():
 
 def test_dl02_asks_hard_above_twenty_percent_and_softly_above_ten():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "vitals": """
             record event   weight_kg

@@ -6,13 +6,16 @@ from schemas.coordinates import RowKey
 from tests.spec import bench
 from validators.findings import Condition
 
+STUDY = bench.sle("VW01", "VW02", "VW03", "VW04", "VW05", "IN01", "IN02")
+
+
 INFUSED = "record event inf_date inf_done inf_reaction lot_no cells_total_e6\n" + "\n".join(
     f"{record} day_0 2012-03-05 1 0 L1 60" for record in (1, 2, 3, 4)
 )
 
 
 def visits(table: str, **more):
-    return bench.judged(bench.sle(), {"msc_infusion": INFUSED, "visit_form": table}, **more)
+    return bench.judged(STUDY, {"msc_infusion": INFUSED, "visit_form": table}, **more)
 
 
 def test_vw01_and_vw02_share_the_days_outside_the_window():
@@ -45,7 +48,7 @@ def test_vw02_names_the_visit_that_it_probably_is():
 
 
 def test_without_an_anchor_nothing_is_said_of_windows():
-    found = bench.judged(bench.sle(), {"visit_form": "record event visit_date\n1 month_3 2012-05-20"})
+    found = bench.judged(STUDY, {"visit_form": "record event visit_date\n1 month_3 2012-05-20"})
     assert bench.fired(found, "VW01") + bench.fired(found, "VW02") == []
     assert sum(bench.missed(found, "VW01").values()) == 1
     assert "count" in next(each.reason for each in found.not_evaluated if each.check == "VW01")
@@ -77,7 +80,7 @@ def at(found, record, event):
 def test_vw05_speaks_of_visits_that_do_not_exist():
     now = datetime(2012, 7, 4, 12, tzinfo=bench.SHANGHAI)  # day 121: month_3 closed on day 105
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "msc_infusion": INFUSED,
             "visit_form": """
@@ -104,14 +107,14 @@ def test_vw05_speaks_of_visits_that_do_not_exist():
 
 
 def test_vw05_cannot_tell_without_a_first_infusion():
-    found = bench.judged(bench.sle(), {"visit_form": "record event visit_date\n1 screening 2012-03-01"})
+    found = bench.judged(STUDY, {"visit_form": "record event visit_date\n1 screening 2012-03-01"})
     assert bench.fired(found, "VW05") == []
     assert sum(bench.missed(found, "VW05").values()) == 6
 
 
 def test_in01_explains_the_windows_that_it_moves():
     found = bench.judged(
-        bench.sle(),
+        STUDY,
         {
             "msc_infusion": "record event inf_date\n1 day_0 2012-01-05\n1 day_7 2012-03-12",
             "visit_form": """
@@ -129,7 +132,7 @@ def test_in01_explains_the_windows_that_it_moves():
 
 def test_in02_is_not_evaluated_with_an_unreadable_weight():
     found = bench.judged(
-        bench.sle(), {"msc_infusion": "record event inf_date inf_weight_kg cells_total_e6\n1 day_0 2012-03-05 ?x 60"}
+        STUDY, {"msc_infusion": "record event inf_date inf_weight_kg cells_total_e6\n1 day_0 2012-03-05 ?x 60"}
     )
     assert bench.fired(found, "IN02") == []
     assert sum(bench.missed(found, "IN02").values()) == 1

@@ -322,5 +322,5 @@ def test_dates_in_messages_are_iso_and_numbers_short():
     spec = bench.spec("Q", logic="[a] > 1", message={"en": "{label}={value} {raw} {c} {b}"}, inputs=("a", "c"))
     frame = bench.frame(form, "record a c\n1 2.50 2012-03-05")
     found = engine.judge(bench.study(form, checks=[spec]), [frame], site="zj", prefix="", as_of=bench.NOW)
-    assert found.findings[0].message["en"] == "A=2.5 2.50 (blank) (blank)"
+    assert found.findings[0].message["en"] == "A=2.5 2.50 2012-03-05 (blank)"
     assert [each.value for each in found.findings[0].evidence] == ["2.5", date(2012, 3, 5).isoformat()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from validators.library import chronology, completeness, identity, indices, outcomes, units, values, visits
+from validators.library import chronology, completeness, identity, indices, outcomes, safety, units, values, visits
 from validators.library.registry import REQUIRED, LibraryCheck, Params, Run
 
 
@@ -127,6 +127,23 @@ _CHECKS: tuple[LibraryCheck, ...] = (
         "A system was affected before and is graded E.",
         "before",
         "event_before",
+    ),
+    _check(
+        "safety.reaction_without_event",
+        safety.reaction_without_event,
+        "A reaction has no adverse event.",
+        "on",
+        date=REQUIRED,
+        event_start=REQUIRED,
+    ),
+    _check(
+        "safety.overlap",
+        safety.overlap,
+        "Two rows say the same of overlapping times.",
+        "other_start",
+        same=REQUIRED,
+        start=REQUIRED,
+        end=REQUIRED,
     ),
     _check(
         "outcomes.response",

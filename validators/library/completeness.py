@@ -49,28 +49,35 @@ def _not_done(data: Dataset, form: str, each: Field, visits: list[str]) -> Verdi
 
 
 def hidden_filled(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:
-    """Find fields that hold a value although their branching logic is false."""
+    """Find fields that hold a value although their branching logic is false.
+
+    The evidence shows what the branching reads: one of these may be what is wrong.
+    """
     for form, frame in data.frames.items():
         fields = tuple(each for each in frame.form.fields if each.branching and each.calculation is None)
         if not fields:
             continue
-        applies = branching.judge(Sheet(data, form), fields)
+        sheet = Sheet(data, form)
+        applies = branching.judge(sheet, fields)
         for each in fields:
+            asked = sheet.reads(sheet.rule(each.branching or "").links)
             for column in each.columns:
                 absent = data.absent(form, column) or applies.refused(each.name)
                 if absent is not None:
                     yield unavailable(data, form, column, absent)
                 else:
-                    yield _hidden_filled(data, form, column, applies.applies(each.name))
+                    yield _hidden_filled(data, form, column, applies.applies(each.name), asked)
 
 
-def _hidden_filled(data: Dataset, form: str, column: str, applies: pl.Series | None) -> Verdict:
+def _hidden_filled(
+    data: Dataset, form: str, column: str, applies: pl.Series | None, asked: tuple[Read, ...]
+) -> Verdict:
     view = data.view(form, column).with_columns(pl.Series("_applies", applies, dtype=pl.Boolean))
     value = pl.col(column)
     filled = (value != 0).fill_null(value=False) if view.schema[column] == pl.Int64 else value.is_not_null()
     filled = filled | pl.col(f"{column}?")
     states = view.select(verdict.state(applies=filled, fails=~pl.col("_applies")).alias("s"))["s"]
-    return Verdict(form=form, target=column, states=states, reads=(Read(form=form, column=column),))
+    return Verdict(form=form, target=column, states=states, reads=(Read(form=form, column=column), *asked))
 
 
 def form_incomplete(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:
