@@ -4,13 +4,12 @@ from pathlib import Path
 
 import structlog
 
+from benchmarks import invent
 from sync import bootstrap, clock
 from sync.bootstrap import App
 from sync.workflows import run
 from sync.workflows.night import NightOptions
 from sync.workflows.run import RunResult
-
-from benchmarks import invent
 
 _CONFIG = """
 [study]
@@ -36,7 +35,8 @@ token_env = "TOKEN"
 
 def build(folder: Path, url: str, *, batch: int) -> App:
     """Build the application as `sync run` does, with its files in ``folder``."""
-    structlog.configure(
+    quiet = structlog.ReturnLoggerFactory()
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()], logger_factory=quiet)
         processors=[structlog.processors.KeyValueRenderer()], logger_factory=structlog.ReturnLoggerFactory()
     )
     path = folder / "config.toml"

@@ -1,14 +1,15 @@
 """Read text into types, once, and say which cells could not be read.
 
-Theory of operation: for every column a :class:`Reading` holds three polars expressions over the site's text: the
-typed value, whether the cell *should* have been readable but was not, and the word with which the site declared it
-missing. All columns of a form are then read in one select, so the cost follows the data and not the Python.
+Theory of operation, in stages, each of which reads all columns of a form in one select, so that the cost follows the
+data and not the Python: the texts are cleaned (folded only in columns that hold anything beyond ASCII); words for a
+missing value are taken out; what is left is read by each column's own expression (:class:`Reading`); and only in
+columns that lost a cell on the way is it looked for which.
 
 A cell that cannot be read becomes null and is named in the problems; it never changes how its neighbours are read.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,46 +30,51 @@ FACTOR_SUFFIX = "§factor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Read one column: expressions over a frame whose columns are the site's texts under study names."""
+    """Read one column; the expressions see cleaned texts under study names, without words for a missing value."""
 
     column: str
+    #: folded words that declare a missing value
+    words: tuple[str, ...]
     typed: pl.Expr
-    #: built-in check id -> Boolean expression, true where the cell is unreadable in that way
-    bad: Mapping[str, pl.Expr]
-    #: the missing word found in the cell, else null
-    declared: pl.Expr
-
-
-def clean(text: pl.Expr) -> pl.Expr:
-    """Fold full-width signs and digits to plain ones, trim, and read an empty text as blank."""
-    folded = text.str.normalize("NFKC").str.strip_chars()
-    return pl.when(folded != "").then(folded)
+    #: built-in check that reports a text without a typed value; None where every text is one
+    check: str | None
+    #: columns beside its own that are read
+    auxiliary: tuple[str, ...] = ()
+    #: over the typed columns and the auxiliary texts: the value in the field's own unit
+    converted: pl.Expr | None = None
+    #: likewise: true where the unit is blank or unknown
+    unknown_unit: pl.Expr | None = None
 
 
 def read(column: str, each: Field, source: Source, mapping: SiteMapping, missing_codes: Mapping[str, str]) -> Reading:
     """Plan how one column of a field is read at one site."""
-    text = clean(pl.col(column))
-    words = [*mapping.missing, *source.missing, *missing_codes]
-    declared = pl.when(text.is_in([_fold(word) for word in words])).then(text) if words else pl.lit(None, pl.String)
-    given = pl.when(declared.is_null()).then(text)
+    words = tuple(_fold(word) for word in (*mapping.missing, *source.missing, *missing_codes))
+    text = pl.col(column)
     if each.kind is Kind.CHECKBOX:
-        typed = given.cast(pl.Int64, strict=False)
-        return Reading(column=column, typed=typed, bad={"TY01": _lost(given, typed)}, declared=declared)
+        return Reading(column=column, words=words, typed=text.cast(pl.Int64, strict=False), check="TY01")
     if source.product:
-        typed = _round(_product(column, source, mapping), each.decimals)
-        return Reading(column=column, typed=typed, bad={"TY01": _lost(given, typed)}, declared=declared)
-    inner = given.str.extract(source.extract, 1) if source.extract else given
+        factors = tuple(f"{column}{FACTOR_SUFFIX}{place}" for place in range(len(source.product)))
+        typed = _round(_product(factors, source, mapping), each.decimals)
+        return Reading(column=column, words=words, typed=typed, check="TY01", auxiliary=factors)
+    inner = text.str.extract(source.extract, 1) if source.extract else text
     if each.kind in (Kind.CODED, Kind.YESNO) and source.codes:
         typed = inner.replace_strict(_folded(source.codes), default=None, return_dtype=pl.String)
-        return Reading(column=column, typed=typed, bad={"CD01": _lost(given, typed)}, declared=declared)
+        return Reading(column=column, words=words, typed=typed, check="CD01")
     recoded = inner.replace(_folded(source.codes)) if source.codes else inner
     typed, check = _typed(recoded, each, source, mapping)
-    bad = {check: _lost(given, typed)} if check else {}
+    converted = unknown = None
     if each.kind is Kind.NUMBER:
-        typed, unknown = _converted(typed, column, each, source)
-        if unknown is not None:
-            bad["UN01"] = unknown
-    return Reading(column=column, typed=typed.cast(frames.POLARS_TYPES[each.kind]), bad=bad, declared=declared)
+        converted, unknown = _converted(column, each, source)
+    return Reading(
+        column=column,
+        words=words,
+        typed=typed.cast(frames.POLARS_TYPES[each.kind]),
+        # an extract may find nothing in a text, so that even a text field can lose one
+        check=check,
+        auxiliary=(f"{column}{UNIT_SUFFIX}",) if unknown is not None else (),
+        converted=converted,
+        unknown_unit=unknown,
+    )
 
 
 def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -77,42 +83,80 @@ def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame,
     ``raw`` holds the site's texts (and auxiliary columns). Returns the typed columns, the problems
     (``frames.PROBLEM_SCHEMA``) and the declared missing cells (``frames.DECLARED_SCHEMA``).
     """
-    typed = raw.select(each.typed.alias(each.column) for each in readings)
-    bad = raw.select(
-        expression.alias(f"{check}{each.column}") for each in readings for check, expression in each.bad.items()
+    texts = _cleaned(raw, [name for each in readings for name in (each.column, *each.auxiliary)])
+    said = _said(texts, readings)
+    given = texts.with_columns(
+        pl.when(~mask).then(pl.col(name)).otherwise(None).alias(name) for name, mask in said.items()
     )
-    said = raw.select(each.declared.alias(each.column) for each in readings)
+    typed = given.select(each.typed.alias(each.column) for each in readings)
+    bad = list(_lost(given, typed, readings))
+    beside = typed.hstack(
+        texts.select(name for each in readings if each.unknown_unit is not None for name in each.auxiliary)
+    )
+    unknown = beside.select(each.unknown_unit.alias(each.column) for each in readings if each.unknown_unit is not None)
+    bad += [(name, "UN01", unknown[name]) for name in _columns_with(unknown)]
+    typed = beside.select(
+        pl.col(each.column) if each.converted is None else each.converted.alias(each.column) for each in readings
+    )
     problems = [
-        pl.DataFrame({"row": bad[name].arg_true()}).with_columns(column=pl.lit(name[4:]), check=pl.lit(name[:4]))
-        for name in _columns_with(bad.select(pl.all().any()))
+        pl.DataFrame({"row": mask.arg_true()}).with_columns(column=pl.lit(name), check=pl.lit(check))
+        for name, check, mask in bad
     ]
     declared = [
-        said.with_row_index("row").filter(pl.col(name).is_not_null()).select("row", column=pl.lit(name), word=name)
-        for name in _columns_with(said.select(pl.all().is_not_null().any()))
+        pl.DataFrame({"row": mask.arg_true(), "word": texts[name].filter(mask)}).select(
+            "row", column=pl.lit(name), word="word"
+        )
+        for name, mask in said.items()
     ]
-    return (
-        typed,
-        pl.concat(
-            [
-                pl.DataFrame(schema=frames.PROBLEM_SCHEMA),
-                *(_as(each, frames.PROBLEM_SCHEMA) for each in problems),
-            ]
-        ),
-        pl.concat(
-            [
-                pl.DataFrame(schema=frames.DECLARED_SCHEMA),
-                *(_as(each, frames.DECLARED_SCHEMA) for each in declared),
-            ]
-        ),
+    return typed, _stacked(problems, frames.PROBLEM_SCHEMA), _stacked(declared, frames.DECLARED_SCHEMA)
+
+
+def _cleaned(raw: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Fold full-width signs and digits to plain ones, trim, and read an empty text as blank."""
+    odd = raw.select((pl.col(name).str.len_bytes() != pl.col(name).str.len_chars()).any() for name in names)
+    wide = set(_columns_with(odd))
+
+    def trimmed(name: str) -> pl.Expr:
+        text = pl.col(name).str.normalize("NFKC") if name in wide else pl.col(name)
+        return text.str.strip_chars()
+
+    texts = raw.select(trimmed(name).alias(name) for name in names)
+    return texts.select(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in names)
+
+
+def _said(texts: pl.DataFrame, readings: Sequence[Reading]) -> dict[str, pl.Series]:
+    """Mark the cells that declare a missing value, for the columns that hold any."""
+    asked = [each for each in readings if each.words]
+    found = texts.select(
+        pl.col(each.column).is_in(list(each.words)).fill_null(value=False).alias(each.column) for each in asked
     )
+    return {name: found[name] for name in _columns_with(found)}
 
 
-def _as(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+def _lost(
+    given: pl.DataFrame, typed: pl.DataFrame, readings: Sequence[Reading]
+) -> Iterator[tuple[str, str, pl.Series]]:
+    """Yield column, check and mask of the cells whose text did not become a value."""
+    for each in readings:
+        text, value = given[each.column], typed[each.column]
+        # a value is never made of nothing, but a product is, whose text stands for factors that are read apart
+        if each.check is None or (text.null_count() == value.null_count() and not each.auxiliary):
+            continue
+        mask = text.is_not_null() & value.is_null()
+        if mask.any():
+            yield each.column, each.check, mask
+
+
+def _stacked(parts: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+    typed = [part.select(pl.col(name).cast(kind) for name, kind in schema.items()) for part in parts]
+    return pl.concat([pl.DataFrame(schema=schema), *typed])
 
 
 def _columns_with(flags: pl.DataFrame) -> list[str]:
-    return [name for name in flags.columns if flags.height and flags.item(0, name)]
+    if not flags.height or not flags.width:
+        return []
+    held = flags.select(pl.all().any()).row(0)
+    return [name for name, any_true in zip(flags.columns, held, strict=True) if any_true]
 
 
 def _fold(word: str) -> str:
@@ -121,10 +165,6 @@ def _fold(word: str) -> str:
 
 def _folded(codes: Mapping[str, str]) -> dict[str, str]:
     return {_fold(code): meaning for code, meaning in codes.items()}
-
-
-def _lost(given: pl.Expr, typed: pl.Expr) -> pl.Expr:
-    return given.is_not_null() & typed.is_null()
 
 
 def _number(text: pl.Expr, decimal: str) -> pl.Expr:
@@ -170,14 +210,10 @@ def _plausible(moment: pl.Expr) -> pl.Expr:
     return pl.when(moment.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)).then(moment)
 
 
-def _product(column: str, source: Source, mapping: SiteMapping) -> pl.Expr:
-    factors = [
-        _number(clean(pl.col(f"{column}{FACTOR_SUFFIX}{place}")), mapping.decimal)
-        for place in range(len(source.product))
-    ]
+def _product(factors: Sequence[str], source: Source, mapping: SiteMapping) -> pl.Expr:
     value = pl.lit(source.factor)
     for factor in factors:
-        value = value * factor
+        value = value * _number(pl.col(factor), mapping.decimal)
     return value
 
 
@@ -185,20 +221,21 @@ def _round(value: pl.Expr, decimals: int | None) -> pl.Expr:
     return value if decimals is None else value.round(decimals, mode="half_away_from_zero")
 
 
-def _converted(typed: pl.Expr, column: str, each: Field, source: Source) -> tuple[pl.Expr, pl.Expr | None]:
+def _converted(column: str, each: Field, source: Source) -> tuple[pl.Expr | None, pl.Expr | None]:
     """Bring a number into the field's own unit; the second result is true where the unit is blank or unknown."""
+    typed = pl.col(column)
     if source.unit_field is None:
         if source.unit is None or source.unit == each.unit:
-            return typed, None
+            return None, None
         return _round(_times(typed, each, source.unit), each.decimals), None
-    said = clean(pl.col(f"{column}{UNIT_SUFFIX}"))
+    said = pl.col(f"{column}{UNIT_SUFFIX}")
     known = _folded(source.units)
     value = pl.lit(None, pl.Float64)
     for word, unit in known.items():
         same = unit == each.unit
         there = typed if same else _round(_times(typed, each, unit), each.decimals)
         value = pl.when(said == word).then(there).otherwise(value)
-    return value, typed.is_not_null() & ~said.is_in(list(known)).fill_null(False)
+    return value, typed.is_not_null() & ~said.is_in(list(known)).fill_null(value=False)
 
 
 def _times(typed: pl.Expr, each: Field, unit: str) -> pl.Expr:
