@@ -1,5 +1,7 @@
 """Name the parts of REDCap's project XML (CDISC ODM 1.3.1 with extensions) for its reader and its writer."""
 
+from collections.abc import Iterable
+
 ODM = "http://www.cdisc.org/ns/odm/v1.3"
 REDCAP = "https://projectredcap.org"
 
@@ -57,12 +59,36 @@ ROLE_RIGHTS = {
 DAG_ITEM = "redcap_data_access_group"
 SURVEY_ID_ITEM = "redcap_survey_identifier"
 
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#039;", "\r": "&#13;", "\t": "&#9;"}
+)
+_FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 
-def clark(namespace: str, name: str) -> str:
-    """Write a name the way ElementTree does."""
-    return f"{{{namespace}}}{name}"
+
+class ProjectXmlError(ValueError):
+    """Refuse a file that is not a project XML, or whose dictionary cannot be."""
+
+
+def std(name: str) -> str:
+    """Write a name of ODM itself the way ElementTree does."""
+    return f"{{{ODM}}}{name}"
+
+
+def ext(name: str) -> str:
+    """Write a name of REDCap's extension the way ElementTree does."""
+    return f"{{{REDCAP}}}{name}"
 
 
 def back(mapping: dict[str, str]) -> dict[str, str]:
     """Turn one of the tables around, for the writer."""
     return {value: key for key, value in mapping.items()}
+
+
+def escape(text: str) -> str:
+    """Escape text for attributes and elements; line feeds stay raw, as REDCap leaves them."""
+    return text.translate(_FORBIDDEN).translate(_ESCAPES)
+
+
+def attributes(pairs: Iterable[tuple[str, str]]) -> str:
+    """Write attributes, each after a space."""
+    return "".join(f' {name}="{escape(value)}"' for name, value in pairs)

@@ -5,7 +5,7 @@ import io
 import json
 import xml.etree.ElementTree as ET
 
-from sync.sandbox import wire, xml_load
+from sync.sandbox import wire, xml_load, xml_load_data
 from sync.sandbox.dictionary import Structure
 from sync.sandbox.errors import ApiError
 from sync.sandbox.naming import checkbox_column
@@ -80,7 +80,7 @@ def rows_from_odm(structure: Structure, data: str) -> list[TextRow]:
     except (ValueError, ET.ParseError):
         raise ApiError(400, BAD_DATA) from None
     rows: dict[tuple[str, RowKey], TextRow] = {}
-    for name, key, items in xml_load.clinical_items(structure, root):
+    for name, key, items in xml_load_data.clinical_items(structure, root):
         row = rows.setdefault((name, key), {structure.record_id: name})
         if structure.longitudinal:
             row["redcap_event_name"] = key[0]

@@ -3,15 +3,12 @@
 Attributes of REDCap's files hold raw line breaks, which a parser folds to spaces; they are escaped first.
 """
 
-import base64
-import binascii
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
 
-from sync.sandbox import naming, odm, people
-from sync.sandbox.auditlog import LogEntry
+from sync.sandbox import naming, odm, people, xml_load_data
 from sync.sandbox.dictionary import (
     CLASSIC_EVENT,
     Arm,
@@ -22,9 +19,11 @@ from sync.sandbox.dictionary import (
     Structure,
     parse_choices,
 )  # fmt: skip
+from sync.sandbox.odm import ProjectXmlError, ext, std
 from sync.sandbox.people import Role
-from sync.sandbox.project import Project, Report, Settings
-from sync.sandbox.records import CHECKED, Cells, Record, RowKey
+from sync.sandbox.project import Changes, Project, Report, Settings
+
+__all__ = ["ProjectXmlError", "decode", "keep_line_breaks", "load"]
 
 _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _TAG = re.compile(r"""<[A-Za-z][^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>""")
@@ -32,10 +31,6 @@ _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
 _PAIR = re.compile(r"\[([^,\[\]]+),(\d+)\]")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
-
-
-class ProjectXmlError(ValueError):
-    """Refuse a file that is not a project XML, or whose dictionary cannot be."""
 
 
 def decode(content: bytes) -> str:
@@ -68,8 +63,8 @@ def load(text: str, *, slug: str, project_id: int, at: datetime, username: str =
         root = ET.fromstring(keep_line_breaks(_NO_XML.sub("", text.lstrip("\ufeff"))))  # noqa: S314 -- declarations refused above
     except ET.ParseError as error:
         raise ProjectXmlError(f"not well-formed XML ({error})") from None
-    version = root.find(f".//{_o('MetaDataVersion')}")
-    if root.tag != _o("ODM") or version is None:
+    version = root.find(f".//{std('MetaDataVersion')}")
+    if root.tag != std("ODM") or version is None:
         raise ProjectXmlError("not a project XML: no ODM element with a MetaDataVersion")
     structure = _structure(root, version, project_id)
     if problems := structure.problems():
@@ -77,20 +72,13 @@ def load(text: str, *, slug: str, project_id: int, at: datetime, username: str =
     project = Project(slug=slug, settings=_settings(root, project_id, at), structure=structure)
     project.roles = {role.unique_name: role for role in _roles(root)}
     project.reports = {report.report_id: report for report in _reports(root, project_id)}
-    _load_data(project, root, at, username)
+    xml_load_data.load_data(project, root, at, username)
+    project.changes = Changes()
     return project
 
 
-def _o(name: str) -> str:
-    return odm.clark(odm.ODM, name)
-
-
-def _r(name: str) -> str:
-    return odm.clark(odm.REDCAP, name)
-
-
 def _text(parent: ET.Element) -> str:
-    for name in (_r("FormattedTranslatedText"), _o("TranslatedText")):
+    for name in (ext("FormattedTranslatedText"), std("TranslatedText")):
         node = parent.find(f".//{name}")
         if node is not None:
             return node.text or ""
@@ -98,7 +86,7 @@ def _text(parent: ET.Element) -> str:
 
 
 def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
-    holder = root.find(f".//{_o('GlobalVariables')}")
+    holder = root.find(f".//{std('GlobalVariables')}")
     known: dict[str, object] = {}
     carried: dict[str, str] = {}
     title = ""
@@ -124,30 +112,30 @@ def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
 
 
 def _structure(root: ET.Element, version: ET.Element, project_id: int) -> Structure:
-    surveys = {node.get("form_name", ""): node.get("title", "") for node in root.iter(_r("Surveys"))}
+    surveys = {node.get("form_name", ""): node.get("title", "") for node in root.iter(ext("Surveys"))}
     groups = {
-        node.get("OID", ""): [ref.get("ItemOID", "") for ref in node.iter(_o("ItemRef"))]
-        for node in version.iter(_o("ItemGroupDef"))
+        node.get("OID", ""): [ref.get("ItemOID", "") for ref in node.iter(std("ItemRef"))]
+        for node in version.iter(std("ItemGroupDef"))
     }
-    items = {node.get("OID", ""): node for node in version.iter(_o("ItemDef")) if node.get(_r("FieldType"))}
-    code_lists = {node.get("OID", ""): node for node in version.iter(_o("CodeList"))}
+    items = {node.get("OID", ""): node for node in version.iter(std("ItemDef")) if node.get(ext("FieldType"))}
+    code_lists = {node.get("OID", ""): node for node in version.iter(std("CodeList"))}
     forms: list[Form] = []
     fields: dict[str, Field] = {}
-    for node in version.iter(_o("FormDef")):
-        name = node.get(_r("FormName")) or node.get("OID", "").removeprefix("Form.")
+    for node in version.iter(std("FormDef")):
+        name = node.get(ext("FormName")) or node.get("OID", "").removeprefix("Form.")
         label = node.get("Name", name)
         forms.append(Form(name=name, label=label, survey=name in surveys, survey_title=surveys.get(name, "")))
-        for ref in node.iter(_o("ItemGroupRef")):
+        for ref in node.iter(std("ItemGroupRef")):
             for oid in groups.get(ref.get("ItemGroupOID", ""), ()):
                 item = items.get(oid)
                 if item is None:
                     continue
-                variable = item.get(_r("Variable")) or oid
+                variable = item.get(ext("Variable")) or oid
                 if variable != f"{name}_complete":
                     fields.setdefault(variable, _field(item, variable, name, code_lists))
     events, mapping, arms = _events(version, project_id)
-    codes = (root.findtext(f".//{_r('MissingDataCodes')}") or "").strip()
-    names = [node.get("group_name", "") for node in root.iter(_r("DataAccessGroups"))]
+    codes = (root.findtext(f".//{ext('MissingDataCodes')}") or "").strip()
+    names = [node.get("group_name", "") for node in root.iter(ext("DataAccessGroups"))]
     dags = tuple(
         Dag(dag_id=project_id * 1000 + 500 + index, name=name, unique_name=unique)
         for index, (name, unique) in enumerate(zip(names, naming.unique_names(names), strict=True), 1)
@@ -166,13 +154,13 @@ def _structure(root: ET.Element, version: ET.Element, project_id: int) -> Struct
 
 
 def _field(item: ET.Element, variable: str, form: str, code_lists: dict[str, ET.Element]) -> Field:
-    raw_type = item.get(_r("FieldType"), "text")
+    raw_type = item.get(ext("FieldType"), "text")
     kind = odm.FIELD_TYPES.get(raw_type, raw_type)
-    values = {key: item.get(_r(attribute), "") for attribute, key in odm.ITEM_ATTRIBUTES.items()}
+    values = {key: item.get(ext(attribute), "") for attribute, key in odm.ITEM_ATTRIBUTES.items()}
     for key in ("identifier", "required_field"):
         values[key] = "y" if values[key] in ("y", "1") else ""
-    validation = item.get(_r("TextValidationType"), "")
-    question = item.find(_o("Question"))
+    validation = item.get(ext("TextValidationType"), "")
+    question = item.find(std("Question"))
     return Field(
         field_name=variable,
         form_name=form,
@@ -187,27 +175,27 @@ def _field(item: ET.Element, variable: str, form: str, code_lists: dict[str, ET.
 
 
 def _limit(item: ET.Element, comparator: str) -> str:
-    for check in item.iter(_o("RangeCheck")):
+    for check in item.iter(std("RangeCheck")):
         if check.get("Comparator") == comparator:
-            return check.findtext(_o("CheckValue")) or ""
+            return check.findtext(std("CheckValue")) or ""
     return ""
 
 
 def _choices(item: ET.Element, kind: str, code_lists: dict[str, ET.Element]) -> str:
     if kind == "calc":
-        return item.get(_r("Calculation"), "")
+        return item.get(ext("Calculation"), "")
     if kind == "slider":
-        return item.get(_r("SliderLabels"), "")
+        return item.get(ext("SliderLabels"), "")
     if kind == "sql":
-        return item.get(_r("SqlQuery"), "")
-    reference = item.find(_o("CodeListRef"))
+        return item.get(ext("SqlQuery"), "")
+    reference = item.find(std("CodeListRef"))
     code_list = code_lists.get(reference.get("CodeListOID", "")) if reference is not None else None
     if code_list is None or kind in ("yesno", "truefalse"):
         return ""
     if kind == "checkbox":
-        pairs = parse_choices(code_list.get(_r("CheckboxChoices"), ""))
+        pairs = parse_choices(code_list.get(ext("CheckboxChoices"), ""))
     else:
-        pairs = tuple((node.get("CodedValue", ""), _text(node)) for node in code_list.iter(_o("CodeListItem")))
+        pairs = tuple((node.get("CodedValue", ""), _text(node)) for node in code_list.iter(std("CodeListItem")))
     return " | ".join(f"{code}, {label}" for code, label in pairs)
 
 
@@ -217,42 +205,43 @@ def _events(
     events: list[Event] = []
     mapping: dict[str, tuple[str, ...]] = {}
     arms: dict[int, str] = {}
-    for index, node in enumerate(version.iter(_o("StudyEventDef")), 1):
-        number = int(node.get(_r("ArmNum"), "1"))
-        arms.setdefault(number, node.get(_r("ArmName"), f"Arm {number}"))
-        unique = node.get(_r("UniqueEventName")) or node.get("OID", "").removeprefix("Event.")
+    for index, node in enumerate(version.iter(std("StudyEventDef")), 1):
+        number = int(node.get(ext("ArmNum"), "1"))
+        arms.setdefault(number, node.get(ext("ArmName"), f"Arm {number}"))
+        unique = node.get(ext("UniqueEventName")) or node.get("OID", "").removeprefix("Event.")
         events.append(
             Event(
                 event_id=project_id * 1000 + index,
-                name=node.get(_r("EventName"), node.get("Name", unique)),
+                name=node.get(ext("EventName"), node.get("Name", unique)),
                 unique_name=unique,
                 arm=number,
-                custom_label=node.get(_r("CustomEventLabel"), ""),
-                day_offset=node.get(_r("DayOffset"), "0"),
-                offset_min=node.get(_r("OffsetMin"), "0"),
-                offset_max=node.get(_r("OffsetMax"), "0"),
+                custom_label=node.get(ext("CustomEventLabel"), ""),
+                day_offset=node.get(ext("DayOffset"), "0"),
+                offset_min=node.get(ext("OffsetMin"), "0"),
+                offset_max=node.get(ext("OffsetMax"), "0"),
             )
         )
         mapping[unique] = tuple(
-            ref.get(_r("FormName")) or ref.get("FormOID", "").removeprefix("Form.") for ref in node.iter(_o("FormRef"))
+            ref.get(ext("FormName")) or ref.get("FormOID", "").removeprefix("Form.")
+            for ref in node.iter(std("FormRef"))
         )
     return tuple(events), mapping, tuple(Arm(number=n, name=name) for n, name in sorted(arms.items()))
 
 
 def _repeats(root: ET.Element, *, longitudinal: bool) -> dict[str, dict[str, str] | None]:
     out: dict[str, dict[str, str] | None] = {}
-    for node in root.iter(_r("RepeatingInstrument")):
-        event = node.get(_r("UniqueEventName"), CLASSIC_EVENT) if longitudinal else CLASSIC_EVENT
+    for node in root.iter(ext("RepeatingInstrument")):
+        event = node.get(ext("UniqueEventName"), CLASSIC_EVENT) if longitudinal else CLASSIC_EVENT
         forms = out.setdefault(event, {})
         if forms is not None:
-            forms[node.get(_r("RepeatInstrument"), "")] = node.get(_r("CustomLabel"), "")
-    for node in root.iter(_r("RepeatingEvent")):
-        out[node.get(_r("UniqueEventName"), CLASSIC_EVENT)] = None
+            forms[node.get(ext("RepeatInstrument"), "")] = node.get(ext("CustomLabel"), "")
+    for node in root.iter(ext("RepeatingEvent")):
+        out[node.get(ext("UniqueEventName"), CLASSIC_EVENT)] = None
     return out
 
 
 def _roles(root: ET.Element) -> Iterator[Role]:
-    for node in root.iter(_r("UserRoles")):
+    for node in root.iter(ext("UserRoles")):
         rights = dict.fromkeys(people.RIGHTS, 0)
         for attribute, value in node.attrib.items():
             right = odm.ROLE_RIGHTS.get(attribute, attribute)
@@ -268,7 +257,7 @@ def _roles(root: ET.Element) -> Iterator[Role]:
 
 
 def _reports(root: ET.Element, project_id: int) -> Iterator[Report]:
-    for index, node in enumerate(root.iter(_r("Reports")), 1):
+    for index, node in enumerate(root.iter(ext("Reports")), 1):
         yield Report(
             report_id=project_id * 1000 + index,
             title=node.get("title", ""),
@@ -276,96 +265,3 @@ def _reports(root: ET.Element, project_id: int) -> Iterator[Report]:
             logic=node.get("advanced_logic", ""),
             events=tuple(name for name in node.get("redcap_reports_filter_events", "").split(",") if name),
         )
-
-
-def _load_data(project: Project, root: ET.Element, at: datetime, username: str) -> None:
-    for subject in root.iter(_o("SubjectData")):
-        name = subject.get("SubjectKey", "")
-        if not name:
-            continue
-        record = Record(name=name)
-        project.records.put(record)
-        events = subject.findall(_o("StudyEventData"))
-        for node in events:
-            _load_event(project, record, node, _event_name(node), _number(node.get("StudyEventRepeatKey")))
-        if not events:
-            _load_event(project, record, subject, CLASSIC_EVENT, 1)
-        if not record.rows:
-            record.rows[project.structure.events[0].unique_name, "", 0] = {}
-        project.touch(record, at, loading=True)  # guess: load-log
-        project.note(
-            LogEntry(
-                at=at, user=username, action=f"Create record (import) {name}", details="", record=name,
-                kind="record_add", dag=record.dag,
-            )
-        )  # fmt: skip
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 1
-
-
-def _load_event(project: Project, record: Record, holder: ET.Element, event: str, instance: int) -> None:
-    structure = project.structure
-    if event not in structure.event_by_name:
-        return
-    for node in holder.findall(_o("FormData")):
-        key = _row_key(structure, node, event, instance)
-        row = record.rows.setdefault(key, {})
-        for item in node.iter(_o("ItemData")):
-            _load_item(project, record, row, item.get("ItemOID", ""), item.get("Value", item.text or ""))
-        for item in node.iter(_o("ItemDataBase64Binary")):
-            _load_file(project, row, item)
-
-
-def _load_item(project: Project, record: Record, row: Cells, oid: str, value: str) -> None:
-    column = project.structure.column_by_name.get(oid)
-    if oid == odm.DAG_ITEM:
-        record.dag = record.dag or value
-    elif value == "" or oid == project.structure.record_id:
-        return
-    elif column is None:
-        if oid == odm.SURVEY_ID_ITEM or oid.removesuffix("_timestamp") in project.structure.form_by_name:
-            row[oid] = value
-    elif column.kind != "checkbox" or value == CHECKED:
-        row[oid] = value
-
-
-def _load_file(project: Project, row: Cells, item: ET.Element) -> None:
-    column = project.structure.column_by_name.get(item.get("ItemOID", ""))
-    if column is None or column.kind != "file":
-        return
-    try:
-        content = base64.b64decode("".join((item.text or "").split()), validate=True)
-    except binascii.Error:
-        raise ProjectXmlError(f"the file of {column.name} is not base64 text") from None
-    name = item.get(_r("DocName"), column.name)
-    document = project.add_document(name, item.get(_r("MimeType"), "application/octet-stream"), content)
-    row[column.name] = str(document.doc_id)
-
-
-def _row_key(structure: Structure, node: ET.Element, event: str, instance: int) -> RowKey:
-    """Tell which row a FormData belongs to, by what repeats in its event."""
-    form = node.get(_r("FormName")) or node.get("FormOID", "").removeprefix("Form.")
-    repeat = _number(node.get("FormRepeatKey"))
-    if form in structure.repeating_forms(event):
-        return (event, form, repeat)
-    return (event, "", max(instance, repeat) if structure.repeats_as_event(event) else 0)
-
-
-def clinical_items(structure: Structure, root: ET.Element) -> Iterator[tuple[str, RowKey, list[tuple[str, str]]]]:
-    """Yield record name, row and (item, value) pairs of each FormData, for an import of ODM data."""
-    for subject in root.iter(_o("SubjectData")):
-        name = subject.get("SubjectKey", "")
-        places = [
-            (node, _event_name(node), _number(node.get("StudyEventRepeatKey")))
-            for node in subject.findall(_o("StudyEventData"))
-        ]
-        for holder, event, instance in places or [(subject, CLASSIC_EVENT, 1)]:
-            for node in holder.findall(_o("FormData")):
-                items = [(item.get("ItemOID", ""), item.get("Value", "")) for item in node.iter(_o("ItemData"))]
-                yield name, _row_key(structure, node, event, instance), items
-
-
-def _event_name(node: ET.Element) -> str:
-    return node.get(_r("UniqueEventName")) or node.get("StudyEventOID", "").removeprefix("Event.")

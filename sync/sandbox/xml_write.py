@@ -1,22 +1,16 @@
 """Write a project as REDCap's project XML: metadata and, where asked, data."""
 
-import base64
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from sync.sandbox import odm
+from sync.sandbox import odm, xml_write_data
 from sync.sandbox.dictionary import STATUS_CHOICES, Column, Field, Form, Structure
-from sync.sandbox.export import row_keys
 from sync.sandbox.project import Project
-from sync.sandbox.records import Record, RowKey
+from sync.sandbox.records import Record
 
 _FIELD_TYPES = odm.back(odm.FIELD_TYPES)
 _VALIDATIONS = {"integer": "int", "number": "float"}
 _ROLE_ATTRIBUTES = odm.back(odm.ROLE_RIGHTS)
-_ESCAPES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#039;", "\r": "&#13;", "\t": "&#9;"}
-)
-_FORBIDDEN = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)])
 
 
 def write(
@@ -33,11 +27,11 @@ def write(
         f'<ODM xmlns="{odm.ODM}" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" '
         'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
         f'xmlns:redcap="{odm.REDCAP}" xsi:schemaLocation="{odm.ODM} schema/odm/ODM1-3-1.xsd" ODMVersion="1.3.1" '
-        f'FileOID="000-00-0000" FileType="Snapshot" Description="{escape(title)}" AsOfDateTime="{stamp}" '
-        f'CreationDateTime="{stamp}" SourceSystem="Syncline sandbox" SourceSystemVersion="{escape(version)}">',
+        f'FileOID="000-00-0000" FileType="Snapshot" Description="{odm.escape(title)}" AsOfDateTime="{stamp}" '
+        f'CreationDateTime="{stamp}" SourceSystem="Syncline sandbox" SourceSystemVersion="{odm.escape(version)}">',
         f'<Study OID="Project.{oid}">',
         *_globals(project),
-        f'<MetaDataVersion OID="Metadata.{oid}" Name="{escape(title)}" '
+        f'<MetaDataVersion OID="Metadata.{oid}" Name="{odm.escape(title)}" '
         f'redcap:RecordIdField="{project.structure.record_id}">',
         *_events(project.structure),
         *_forms(project, with_groups=with_groups, with_surveys=with_surveys),
@@ -47,7 +41,9 @@ def write(
     ]
     if records is not None:
         lines.append(f'<ClinicalData StudyOID="Project.{oid}" MetaDataVersionOID="Metadata.{oid}">')
-        data = _Data(project, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files)
+        data = xml_write_data.DataWriter(
+            project, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files
+        )
         for record in records:
             lines.extend(data.subject(record))
         lines.append("</ClinicalData>")
@@ -55,29 +51,20 @@ def write(
     return "\n".join(lines)
 
 
-def escape(text: str) -> str:
-    """Escape text for attributes and elements; line feeds stay raw, as REDCap leaves them."""
-    return text.translate(_FORBIDDEN).translate(_ESCAPES)
-
-
-def _attributes(pairs: Iterable[tuple[str, str]]) -> str:
-    return "".join(f' {name}="{escape(value)}"' for name, value in pairs)
-
-
 def _globals(project: Project) -> Iterator[str]:
     settings, structure = project.settings, project.structure
     yield "<GlobalVariables>"
-    yield f"\t<StudyName>{escape(settings.title)}</StudyName>"
-    yield f"\t<StudyDescription>Metadata and data of {escape(settings.title)}</StudyDescription>"
-    yield f"\t<ProtocolName>{escape(settings.title)}</ProtocolName>"
+    yield f"\t<StudyName>{odm.escape(settings.title)}</StudyName>"
+    yield f"\t<StudyDescription>Metadata and data of {odm.escape(settings.title)}</StudyDescription>"
+    yield f"\t<ProtocolName>{odm.escape(settings.title)}</ProtocolName>"
     for name, key in odm.GLOBALS.items():
-        yield f"\t<redcap:{name}>{escape(str(getattr(settings, key)))}</redcap:{name}>"
+        yield f"\t<redcap:{name}>{odm.escape(str(getattr(settings, key)))}</redcap:{name}>"
     for name, value in settings.carried.items():
-        yield f"\t<redcap:{name}>{escape(value)}</redcap:{name}>"
+        yield f"\t<redcap:{name}>{odm.escape(value)}</redcap:{name}>"
     if structure.dags:
         yield "\t<redcap:DataAccessGroupsGroup>"
         for dag in structure.dags:
-            yield f"\t\t<redcap:DataAccessGroups{_attributes([('group_name', dag.name)])}/>"
+            yield f"\t\t<redcap:DataAccessGroups{odm.attributes([('group_name', dag.name)])}/>"
         yield "\t</redcap:DataAccessGroupsGroup>"
     yield from _repeats(structure)
     surveys = [form for form in structure.forms if form.survey]
@@ -85,7 +72,7 @@ def _globals(project: Project) -> Iterator[str]:
         yield "\t<redcap:SurveysGroup>"
         for form in surveys:
             pairs = [("form_name", form.name), ("title", form.survey_title), ("survey_enabled", "1")]
-            yield f"\t\t<redcap:Surveys{_attributes(pairs)}/>"
+            yield f"\t\t<redcap:Surveys{odm.attributes(pairs)}/>"
         yield "\t</redcap:SurveysGroup>"
     yield from _roles(project)
     yield from _reports(project)
@@ -98,7 +85,7 @@ def _repeats(structure: Structure) -> Iterator[str]:
     yield "\t<redcap:RepeatingInstrumentsAndEvents>"
     for event, forms in structure.repeats.items():
         if forms is None:
-            yield f"\t\t<redcap:RepeatingEvent{_attributes([('redcap:UniqueEventName', event)])}/>"
+            yield f"\t\t<redcap:RepeatingEvent{odm.attributes([('redcap:UniqueEventName', event)])}/>"
             continue
         yield "\t\t<redcap:RepeatingInstruments>"
         for form, label in forms.items():
@@ -107,7 +94,7 @@ def _repeats(structure: Structure) -> Iterator[str]:
                 ("redcap:RepeatInstrument", form),
                 ("redcap:CustomLabel", label),
             ]
-            yield f"\t\t\t<redcap:RepeatingInstrument{_attributes(pairs)}/>"
+            yield f"\t\t\t<redcap:RepeatingInstrument{odm.attributes(pairs)}/>"
         yield "\t\t</redcap:RepeatingInstruments>"
     yield "\t</redcap:RepeatingInstrumentsAndEvents>"
 
@@ -122,7 +109,7 @@ def _roles(project: Project) -> Iterator[str]:
         pairs = [("role_name", role.label), ("unique_role_name", role.unique_name)]
         pairs += [(_ROLE_ATTRIBUTES.get(right, right), str(value)) for right, value in role.rights.items()]
         pairs += [("data_export_instruments", exports), ("data_entry", entry)]
-        yield f"\t\t<redcap:UserRoles{_attributes(pairs)}/>"
+        yield f"\t\t<redcap:UserRoles{odm.attributes(pairs)}/>"
     yield "\t</redcap:UserRolesGroup>"
 
 
@@ -137,7 +124,7 @@ def _reports(project: Project) -> Iterator[str]:
             ("redcap_reports_fields", ",".join(report.fields)),
             ("redcap_reports_filter_events", ",".join(report.events)),
         ]
-        yield f"\t\t<redcap:Reports{_attributes(pairs)}/>"
+        yield f"\t\t<redcap:Reports{odm.attributes(pairs)}/>"
     yield "\t</redcap:ReportsGroup>"
 
 
@@ -164,7 +151,7 @@ def _events(structure: Structure) -> Iterator[str]:
             ("redcap:OffsetMin", event.offset_min),
             ("redcap:OffsetMax", event.offset_max),
         ]
-        yield f"\t<StudyEventDef{_attributes(pairs)}>"
+        yield f"\t<StudyEventDef{odm.attributes(pairs)}>"
         for number, form in enumerate(structure.mapping.get(event.unique_name, ()), 1):
             yield (
                 f'\t\t<FormRef FormOID="Form.{form}" OrderNumber="{number}" Mandatory="No" redcap:FormName="{form}"/>'
@@ -183,10 +170,10 @@ def _forms(project: Project, *, with_groups: bool, with_surveys: bool) -> Iterat
     for form in structure.forms:
         fields = [field for field in structure.fields if field.form_name == form.name]
         first = fields[0].field_name if fields else ""
-        yield f"\t<FormDef{_attributes(_form_pairs(form))}>"
+        yield f"\t<FormDef{odm.attributes(_form_pairs(form))}>"
         if fields:
             yield f'\t\t<ItemGroupRef ItemGroupOID="{form.name}.{first}" Mandatory="No"/>'
-            groups.append(f"\t<ItemGroupDef{_attributes(_group_pairs(form, first))}>")
+            groups.append(f"\t<ItemGroupDef{odm.attributes(_group_pairs(form, first))}>")
             for field in fields:
                 groups += [_item_ref(item, field.field_name) for item in _item_ids(structure, field)]
                 if field.field_name == structure.record_id:
@@ -260,14 +247,14 @@ def _item(field: Field, item: str) -> Iterator[str]:
     special = {"calc": "Calculation", "slider": "SliderLabels", "sql": "SqlQuery"}.get(field.field_type)
     if special:
         pairs.append((f"redcap:{special}", field.select_choices_or_calculations))
-    yield f"\t<ItemDef{_attributes([pair for pair in pairs if pair[1]])}>"
-    yield f"\t\t<Question><TranslatedText>{escape(field.field_label)}</TranslatedText></Question>"
+    yield f"\t<ItemDef{odm.attributes([pair for pair in pairs if pair[1]])}>"
+    yield f"\t\t<Question><TranslatedText>{odm.escape(field.field_label)}</TranslatedText></Question>"
     if field.choices:
         yield f'\t\t<CodeListRef CodeListOID="{item}.choices"/>'
     for comparator, limit in (("GE", field.text_validation_min), ("LE", field.text_validation_max)):
         if limit:
             yield f'\t\t<RangeCheck Comparator="{comparator}" SoftHard="Soft">'
-            yield f"\t\t\t<CheckValue>{escape(limit)}</CheckValue>"
+            yield f"\t\t\t<CheckValue>{odm.escape(limit)}</CheckValue>"
             yield "\t\t</RangeCheck>"
     yield "\t</ItemDef>"
 
@@ -278,106 +265,16 @@ def _code_list(field: Field, item: str) -> Iterator[str]:
     pairs = [("OID", f"{item}.choices"), ("Name", item), ("DataType", "text"), ("redcap:Variable", field.field_name)]
     if field.field_type == "checkbox":
         pairs.append(("redcap:CheckboxChoices", field.select_choices_or_calculations))
-        yield f"\t<CodeList{_attributes(pairs)}>"
+        yield f"\t<CodeList{odm.attributes(pairs)}>"
         yield from (_code(code, label) for code, label in (("1", "Checked"), ("0", "Unchecked")))
     else:
-        yield f"\t<CodeList{_attributes(pairs)}>"
+        yield f"\t<CodeList{odm.attributes(pairs)}>"
         yield from (_code(code, label) for code, label in field.choices)
     yield "\t</CodeList>"
 
 
 def _code(code: str, label: str) -> str:
     return (
-        f'\t\t<CodeListItem CodedValue="{escape(code)}"><Decode><TranslatedText>{escape(label)}'
+        f'\t\t<CodeListItem CodedValue="{odm.escape(code)}"><Decode><TranslatedText>{odm.escape(label)}'
         "</TranslatedText></Decode></CodeListItem>"
     )
-
-
-class _Data:
-    """Write the data of one record after the other."""
-
-    def __init__(
-        self, project: Project, wanted: Callable[[Column], bool], events: frozenset[str] | None,
-        *, with_groups: bool, with_surveys: bool, with_files: bool,
-    ) -> None:  # fmt: skip
-        self._project = project
-        self._wanted = wanted
-        self._events = events
-        self._groups = with_groups
-        self._surveys = with_surveys
-        self._files = with_files
-
-    def subject(self, record: Record) -> Iterator[str]:
-        structure = self._project.structure
-        keys = [key for key in row_keys(structure, record) if self._events is None or key[0] in self._events]
-        yield f'\t<SubjectData SubjectKey="{escape(record.name)}" redcap:RecordIdField="{structure.record_id}">'
-        group = record.dag if self._groups else ""
-        for place in dict.fromkeys((key[0], 0 if key[1] else key[2]) for key in keys):
-            inside = [key for key in keys if (key[0], 0 if key[1] else key[2]) == place]
-            if structure.longitudinal:
-                pairs = [
-                    ("StudyEventOID", f"Event.{place[0]}"),
-                    ("StudyEventRepeatKey", str(place[1] or 1)),
-                    ("redcap:UniqueEventName", place[0]),
-                ]
-                yield f"\t\t<StudyEventData{_attributes(pairs)}>"
-            for key in inside:
-                yield from self._row(record, key, group)
-                group = ""
-            if structure.longitudinal:
-                yield "\t\t</StudyEventData>"
-        yield "\t</SubjectData>"
-
-    def _row(self, record: Record, key: RowKey, group: str) -> Iterator[str]:
-        structure = self._project.structure
-        forms = structure.forms_on(key[0], key[1])
-        cells = record.cells(key)
-        bare = not key[1]
-        for number, form in enumerate(forms):
-            items = list(self._form(form, cells))
-            if bare and number == 0:
-                lead = [_datum(structure.record_id, record.name)]
-                lead += [_datum(odm.DAG_ITEM, group)] if group else []
-                if self._surveys and cells.get(odm.SURVEY_ID_ITEM):
-                    lead.append(_datum(odm.SURVEY_ID_ITEM, cells[odm.SURVEY_ID_ITEM]))
-                items = lead + items
-            elif not bare and group:
-                items = [_datum(odm.DAG_ITEM, group), *items]
-            if not items and bare:
-                continue
-            repeat = key[2] if key[2] else 1
-            yield f'\t\t\t<FormData FormOID="Form.{form}" FormRepeatKey="{repeat}">'
-            yield f'\t\t\t\t<ItemGroupData ItemGroupOID="{form}" ItemGroupRepeatKey="1">'
-            yield from items
-            yield "\t\t\t\t</ItemGroupData>"
-            yield "\t\t\t</FormData>"
-
-    def _form(self, form: str, cells: dict[str, str]) -> Iterator[str]:
-        stamp = f"{form}_timestamp"
-        if self._surveys and cells.get(stamp):
-            yield _datum(stamp, cells[stamp])
-        columns = self._project.structure.columns_of_form[form]
-        filled = [column for column in columns if self._wanted(column) and cells.get(column.name)]
-        boxes = {column.field for column in filled if column.kind == "checkbox"}
-        for column in columns:
-            value = cells.get(column.name, "")
-            if not self._wanted(column):
-                continue
-            if column.kind == "checkbox" and column.field in boxes:
-                yield _datum(column.name, value or "0")
-            elif value and column.kind == "file":
-                yield from self._file(column, value)
-            elif value and column.kind != "id":
-                yield _datum(column.name, value)
-
-    def _file(self, column: Column, value: str) -> Iterator[str]:
-        document = self._project.documents.get(int(value)) if value.isdigit() else None
-        if document is None or not self._files:
-            return
-        pairs = [("ItemOID", column.name), ("redcap:DocName", document.name), ("redcap:MimeType", document.mime)]
-        text = base64.b64encode(document.content).decode("ascii")
-        yield f"\t\t\t\t\t<ItemDataBase64Binary{_attributes(pairs)}><![CDATA[{text}]]></ItemDataBase64Binary>"
-
-
-def _datum(item: str, value: str) -> str:
-    return f'\t\t\t\t\t<ItemData ItemOID="{item}" Value="{escape(value)}"/>'

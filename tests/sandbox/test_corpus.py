@@ -139,3 +139,14 @@ def test_the_file_comes_back_with_its_name_and_type(served):
 def test_what_is_no_project_xml_is_refused(text, reason):
     with pytest.raises(xml_load.ProjectXmlError, match=reason), Sandbox() as sandbox:
         sandbox.add_project(text, slug="x", token=TOKEN)
+
+
+def test_old_files_with_bytes_that_are_no_text_load(invented_xml):
+    damaged = invented_xml.encode().replace(b"Drum Tower", "鼓楼".encode()).replace(b"Invented One", b"Inv\xff\x03nted")
+    with Sandbox() as sandbox:
+        project = sandbox.add_project(xml_load.decode(damaged), slug="x", token=TOKEN)
+        assert project.get("1", "patient_name", event="baseline_arm_1") == "Inv\ufffdnted"
+        assert [(dag.name, dag.unique_name) for dag in project.structure.dags] == [
+            ("鼓楼", "drum_tower"),
+            ("dag-b", "dagb"),
+        ]

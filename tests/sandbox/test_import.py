@@ -322,3 +322,11 @@ def test_the_log_is_newest_first_by_the_minute_and_filters(client, sandbox):
         client.post(content="log", format="csv", beginTime="2027-01-01 00:00").text
         == "timestamp,username,action,details,record\n"
     )
+
+
+def test_a_deletion_in_one_arm_leaves_the_others(client):
+    put(client, [{"record_id": "1", "redcap_event_name": "baseline_arm_2", "age": "35"}])
+    assert client.error(content="record", action="delete", records="2", arm="2")[1].endswith("do not exist: 2")
+    assert client.post(content="record", action="delete", records="1", arm="1").text == "1"
+    assert [row["redcap_event_name"] for row in client.records(records="1")] == ["baseline_arm_2"]
+    assert client.error(content="record", action="delete", records="1", arm="7")[0] == 400

@@ -57,7 +57,9 @@ def delete_records(call: Call) -> Reply:
     names = list(dict.fromkeys(parameters.items("records")))
     if not names:
         raise ApiError(400, "The parameter 'records' is missing")  # guess: no-records-text
-    found = [_own(call, name) for name in names]
+    arm = parameters.number("arm") if structure.longitudinal else None
+    check_names("arm", [str(arm)] if arm is not None else [], {str(known.number) for known in structure.arms})
+    found = [_own(call, name, arm) for name in names]
     missing = [name for name, record in zip(names, found, strict=True) if record is None]
     if missing:
         raise ApiError(
@@ -70,7 +72,7 @@ def delete_records(call: Call) -> Reply:
     check_names("instrument", [form] if form else [], set(structure.form_by_name))
     if form and structure.longitudinal and not event:
         raise ApiError(400, "The parameter 'event' is missing")  # guess: no-event-text
-    arm, instance = parameters.number("arm"), parameters.number("repeat_instance")
+    instance = parameters.number("repeat_instance")
     wipe = bool(call.project.settings.delete_logging) and parameters.get("delete_logging", "1") != "0"
     for record in found:
         if record is not None:
@@ -78,10 +80,14 @@ def delete_records(call: Call) -> Reply:
     return wire.count_reply(len(names), call.return_format)
 
 
-def _own(call: Call, name: str) -> Record | None:
+def _own(call: Call, name: str, arm: int | None = None) -> Record | None:
+    """Return a record that the user may touch and that has data in the arm asked for."""
     record = call.project.records.get(name)
-    in_reach = record is not None and call.access.user.dag in ("", record.dag)
-    return record if in_reach else None
+    if record is None or call.access.user.dag not in ("", record.dag):
+        return None
+    events = call.project.structure.event_by_name
+    in_arm = arm is None or any(key[0] in events and events[key[0]].arm == arm for key in record.rows)
+    return record if in_arm else None
 
 
 def _delete(
