@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": ("sync.commands.validate", "Pull and judge, write nothing; show what is wrong."),
     "status": ("sync.commands.status", "Show one line a site: last success, open queries, what is stale."),
     "runs": ("sync.commands.runs", "Show what each run did."),
+    "daemon": ("sync.commands.daemon", "Stay up and run each site at its nightly time; catch up after downtime."),
     "queries": ("sync.commands.queries", "Work on queries: list, show, answer, accept, confirm, export …"),
     "sites": ("sync.commands.sites", "List the sites; check their projects against their mappings."),
     "checks": ("sync.commands.checks", "List, show and lint the edit checks."),
