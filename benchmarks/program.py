@@ -37,8 +37,6 @@ def build(folder: Path, url: str, *, batch: int) -> App:
     """Build the application as `sync run` does, with its files in ``folder``."""
     quiet = structlog.ReturnLoggerFactory()
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()], logger_factory=quiet)
-        processors=[structlog.processors.KeyValueRenderer()], logger_factory=structlog.ReturnLoggerFactory()
-    )
     path = folder / "config.toml"
     path.write_text(_CONFIG.format(url=url, batch=batch, project=invent.PROJECT_ID), encoding="utf-8")
     return bootstrap.build(path, {"TOKEN": invent.TOKEN}, cwd=folder, clock=clock.SystemClock())
