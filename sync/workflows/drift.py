@@ -23,7 +23,8 @@ from sync.harmonise import harmonise
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
 from sync.workflows import drift_impact
-from sync.workflows.drift_impact import Column, Held, Impact
+from sync.workflows.drift_held import Column, Held
+from sync.workflows.drift_impact import Impact
 
 STATE = "accepted_structure"
 """Name of the site state that holds what :func:`accept` and :func:`settle` give."""
@@ -74,7 +75,7 @@ def examine(
 ) -> Examined:
     """Find what changed since the accepted structure and what it does to this site.
 
-    Cheap where nothing changed; ``holds`` (``drift_impact.held`` of the stored frames) matters only otherwise, so
+    Cheap where nothing changed; ``holds`` (``drift_held.held`` of the stored frames) matters only otherwise, so
     call it without first and again with it where the drift is not empty. ``last_marks``: those of the last run.
     """
     study, mapping = plan.resolve(now)

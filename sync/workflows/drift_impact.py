@@ -11,50 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.drift import Change, Drift, Gravity, Part, What
-from schemas.frames import FormFrame, columns_of
 from schemas.study import Anchor, CheckSpec, Field, Form, Kind, Study, column_of
 from sync.harmonise import placement
 from sync.harmonise.mapping import Layout, SiteMapping, Source
+from sync.workflows.drift_held import Column, Held
 
 _MENTION = re.compile(r"\[(\w+)(?=[\](:])")
-
-Column = tuple[str, str]
-"""A study form and one of its frame columns."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """Say what the warehouse holds of a site, without any value."""
-
-    #: columns with a text in at least one row; of a checkbox's, those that were ever ticked
-    columns: frozenset[Column]
-    #: (form, visit) with at least one row
-    places: frozenset[tuple[str, str]]
-    #: (form, visit) with an instance beyond the first
-    repeats: frozenset[tuple[str, str]]
-    #: words for a missing value that stand in some cell
-    words: frozenset[str]
-
-
-def held(frames: Iterable[FormFrame]) -> Held:
-    """Look what stored frames hold."""
-    columns: set[Column] = set()
-    places: set[tuple[str, str]] = set()
-    repeats: set[tuple[str, str]] = set()
-    words: set[str] = set()
-    for frame in frames:
-        name = frame.form.name
-        for column, each in columns_of(frame.form).items():
-            cells = frame.raw[column]
-            filled = (cells == "1").any() if each.kind is Kind.CHECKBOX else cells.null_count() < cells.len()
-            if filled:
-                columns.add((name, column))
-        places |= {(name, event) for event in frame.rows["event"].unique()}
-        repeats |= {(name, event) for event in frame.rows.filter(frame.rows["instance"] > 1)["event"].unique()}
-        words |= set(frame.declared["word"].unique())
-    return Held(
-        columns=frozenset(columns), places=frozenset(places), repeats=frozenset(repeats), words=frozenset(words)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
