@@ -7,7 +7,7 @@ deletion left out), its reader may lack the right to it, and its wording differs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -53,7 +53,7 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
     ``now`` (aware) only says where to begin looking; no time is taken from it. A log that cannot be read gives a
     Logbook with a ``problem``.
     """
-    begin = now.replace(tzinfo=None) - now.utcoffset() if now.utcoffset() else now.replace(tzinfo=None)  # type: ignore[operator]
+    begin = now.astimezone(UTC).replace(tzinfo=None)
     try:
         lines = client.log(since) if since else []
         for back in _LOOKS_BACK:

@@ -30,6 +30,8 @@ class Target:
     #: aware
     pulled_at: datetime
     progress: Progress | None = None
+    #: all groups are pulled, each row with the group that it belongs to
+    is_shared: bool = False
 
 
 def fetch_structure(client: Client, *, project_id: int) -> ProjectStructure:
@@ -64,7 +66,7 @@ def open_reader(client: Client, target: Target) -> Reader:
     """Fetch the structure, and prepare to read the rows; SourceMismatch where the group is not the project's."""
     structure = fetch_structure(client, project_id=target.project_id)
     check_group(structure, target.group)
-    return Reader(client, structure, needs_groups=target.group is not None)
+    return Reader(client, structure, needs_groups=target.is_shared or target.group is not None)
 
 
 def check_group(structure: ProjectStructure, group: str | None) -> None:
@@ -76,14 +78,17 @@ def check_group(structure: ProjectStructure, group: str | None) -> None:
 
 def pull(client: Client, target: Target) -> Snapshot:
     """Fetch one complete snapshot; the errors are those of ``sync.ports.source.Source.pull``."""
-    return read_all(open_reader(client, target), target)
-
-
-def read_all(reader: Reader, target: Target) -> Snapshot:
-    """Fetch all rows of an open project."""
-    listed, notices = _own(reader, target.group)
-    rows = joined(list(_frames(reader, listed, target)), reader.structure)
+    reader = open_reader(client, target)
+    rows, listing = all_rows(reader, target)
+    notices = without_group(listing, reader.structure) if target.group else ()
     return snapshot_of(rows, reader.structure, target, notices)
+
+
+def all_rows(reader: Reader, target: Target) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Fetch all rows of an open project, as the server sent them; with the list of the records it began with."""
+    listing = reader.listing()
+    rows = joined(list(_frames(reader, own_records(listing, target.group), target)), reader.structure)
+    return rows, listing
 
 
 def snapshot_of(
@@ -110,7 +115,8 @@ def stream(client: Client, target: Target) -> Stream:
     """
     reader = open_reader(client, target)
     structure = reader.structure
-    listed, _ = _own(reader, target.group)
+    listing = reader.listing()
+    listed = own_records(listing, target.group)
     frames = _frames(reader, listed, target)
     first = next((frame for frame in frames if frame.height), None)
     withheld = in_order(first, structure)[1] if first is not None else {}
@@ -144,6 +150,12 @@ def without_group(listing: pl.DataFrame, structure: ProjectStructure) -> tuple[s
     )
 
 
+def own_records(listing: pl.DataFrame, group: str | None) -> list[str]:
+    """Name the records of a list (those of a group), in the server's order, each once."""
+    own = listing if group is None else listing.filter(pl.col("group") == group)
+    return own["record"].unique(maintain_order=True).to_list()
+
+
 def of_group(rows: pl.DataFrame, group: str | None) -> pl.DataFrame:
     """Keep the rows of one group, of rows as the server sent them."""
     return rows if group is None or not rows.height else rows.filter(pl.col(DAG_COLUMN) == group)
@@ -170,14 +182,6 @@ def _groups(client: Client) -> Sequence[Mapping[str, object]]:
 # --- records
 
 
-def _own(reader: Reader, group: str | None) -> tuple[list[str], tuple[str, ...]]:
-    """List the records (of the group) in the server's order; with a notice of those that no group has."""
-    listing = reader.listing()
-    notices = without_group(listing, reader.structure) if group is not None else ()
-    own = listing if group is None else listing.filter(pl.col("group") == group)
-    return own["record"].unique(maintain_order=True).to_list(), notices
-
-
 def _frames(reader: Reader, listed: Sequence[str], target: Target) -> Iterator[pl.DataFrame]:
     """Fetch the records, then list them again, and fetch those that are listed and did not come.
 
@@ -188,7 +192,7 @@ def _frames(reader: Reader, listed: Sequence[str], target: Target) -> Iterator[p
         own = of_group(frame, target.group)
         seen |= ids_of(own, reader.structure)
         yield own
-    late = [record for record in _own(reader, target.group)[0] if record not in seen]
+    late = [record for record in own_records(reader.listing(), target.group) if record not in seen]
     for frame in batches(reader, late, target.batch_records, None):
         own = of_group(frame, target.group)
         seen |= ids_of(own, reader.structure)

@@ -5,7 +5,7 @@ those lists. See ``sync.ports.source`` for what is promised.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -37,13 +37,15 @@ class Reader:
     ``needs_groups``: refuse answers that do not say which data access group a record belongs to.
     """
 
-    def __init__(self, client: Client, structure: ProjectStructure, *, needs_groups: bool) -> None:
-        """Prepare to ask; nothing is sent yet."""
+    def __init__(
+        self, client: Client, structure: ProjectStructure, *, needs_groups: bool, columns: list[str] | None = None
+    ) -> None:
+        """Prepare to ask; nothing is sent yet. ``columns``: those that whole rows must have, where that is known."""
         self._client = client
         self.structure = structure
         self._needs_groups = needs_groups
         self._with_groups = bool(structure.groups)
-        self._columns: list[str] | None = None
+        self._columns = columns
         self.cost = Cost()
 
     def listing(
@@ -182,6 +184,27 @@ def batches(reader: Reader, records: Sequence[str], size: int, progress: Progres
         yield rows
         if progress is not None:
             progress(done, len(records))
+
+
+def fetch_whole(
+    reader: Reader, records: Collection[str], size: int, progress: Progress | None = None, *, listed: Collection[str]
+) -> tuple[pl.DataFrame, set[str]]:
+    """Fetch all rows of some records; with those of them that were ``listed`` and turn out to be gone by now.
+
+    A listed record that does not come is asked for again, and must then be missing from a list, too: a deletion is
+    believed only where two answers agree. Raises SourceUnavailable where they do not.
+    """
+    frames = list(batches(reader, sorted(records), size, progress))
+    missing = set(records) & set(listed) - set().union(*(ids_of(frame, reader.structure) for frame in frames))
+    again = list(batches(reader, sorted(missing), size, None))
+    missing -= set().union(*(ids_of(frame, reader.structure) for frame in again))
+    still = reader.listing(records=sorted(missing)) if missing else None
+    if still is not None and still.height:
+        raise SourceUnavailable(
+            f"{still['record'].n_unique()} of the records that the server lists are missing from what it sent; nothing"
+            " was taken over, try again later, and tell the site's REDCap administrator if it happens again"
+        )
+    return joined([*frames, *again], reader.structure), missing
 
 
 def ids_of(rows: pl.DataFrame, structure: ProjectStructure) -> set[str]:

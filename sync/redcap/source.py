@@ -1,14 +1,23 @@
 """Offer a REDCap project as a ``sync.ports.source.Source``."""
 
+from dataclasses import replace
+from datetime import timedelta
+
+import polars as pl
 import structlog
 
 from schemas.project import ProjectStructure, Snapshot
+from schemas.pull import Cost, Delta, Stream, Watermark
 from sync.config import SiteConfig, TransportConfig
 from sync.errors import ConfigError
 from sync.ports.clock import Clock
-from sync.ports.source import Progress, Source
+from sync.ports.source import OVERLAP, Progress, Source
+from sync.redcap.changes import Request, Sighting, look
+from sync.redcap.circuit import Circuits
 from sync.redcap.client import Client
-from sync.redcap.pull import Target, fetch_structure, pull
+from sync.redcap.delta import delta_of
+from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream, without_group
+from sync.redcap.shared import Shares
 from sync.redcap.transport import Paces, Transport
 from sync.telemetry import Event
 
@@ -21,13 +30,22 @@ _PACES = Paces()
 class RedcapSource:
     """Implement Source over the REDCap API."""
 
-    def __init__(self, site: SiteConfig, token: str, transport: TransportConfig, clock: Clock, paces: Paces) -> None:
+    def __init__(
+        self,
+        site: SiteConfig,
+        token: str,
+        config: TransportConfig,
+        transport: Transport,
+        clock: Clock,
+        shares: Shares | None,
+    ) -> None:
         """Prepare to ask; nothing is sent yet."""
         self._site = site
         self._token = token
-        self._config = transport
+        self._config = config
         self._clock = clock
-        self._transport = Transport(transport, clock, paces)
+        self._shares = shares if site.group is not None else None
+        self._transport = transport
 
     def __repr__(self) -> str:
         """Name the site; the token stays out."""
@@ -39,9 +57,57 @@ class RedcapSource:
 
     def pull(self, progress: Progress | None = None) -> Snapshot:
         """Fetch one complete snapshot."""
-        began = self._clock.monotonic()
-        log.info(Event.SITE_PULL_STARTED, site=self._site.slug)
-        target = Target(
+        began = self._started()
+        target = self._target(progress)
+        if self._shares is None:
+            snapshot = pull(self._client(), target)
+        else:
+            client = self._client()
+            sighting, _ = self._sighting(client, target, Request(since=None))
+            snapshot = delta_of(client, target, sighting, None).snapshot
+            snapshot = replace(snapshot, notices=without_group(sighting.listing, sighting.structure))
+        self._finished(snapshot, began)
+        return snapshot
+
+    def changes(
+        self,
+        since: Watermark | None,
+        *,
+        known: pl.DataFrame | None = None,
+        full: bool = False,
+        overlap: timedelta = OVERLAP,
+        progress: Progress | None = None,
+    ) -> Delta:
+        """Fetch what changed since a watermark."""
+        began = self._started()
+        target = self._target(progress)
+        client = self._client()
+        sighting, is_new = self._sighting(client, target, Request(since=since, full=full, overlap=overlap))
+        delta = delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known)
+        self._finished(delta.snapshot, began, kind="full" if delta.complete else "incremental", cost=delta.cost)
+        return delta
+
+    def batches(self, progress: Progress | None = None) -> Stream:
+        """Begin a full pull that comes in batches."""
+        self._started()
+        return stream(self._client(), self._target(progress))
+
+    def _sighting(self, client: Client, target: Target, request: Request) -> tuple[Sighting, bool]:
+        """Look at the project, alone or together with the sites that share it; says whether the look is new."""
+        if self._shares is None:
+            return look(client, target, request), True
+        sighting, is_new = self._shares.sighting(
+            (self._site.url, self._site.project_id, self._token),
+            self._site.slug,
+            request,
+            self._clock.monotonic,
+            lambda: look(client, replace(target, group=None, is_shared=True), request),
+        )
+        check_group(sighting.structure, self._site.group)
+        return sighting, is_new
+
+    def _target(self, progress: Progress | None) -> Target:
+        return Target(
             site=self._site.slug,
             api_url=self._site.url,
             project_id=self._site.project_id,
@@ -50,30 +116,47 @@ class RedcapSource:
             pulled_at=self._clock.now(),
             progress=progress,
         )
-        snapshot = pull(self._client(), target)
-        log.info(
-            Event.SITE_PULL_FINISHED,
-            site=self._site.slug,
-            record_count=snapshot.records,
-            row_count=snapshot.rows.height,
-            withheld_columns=len(snapshot.withheld),
-            redcap_version=snapshot.structure.redcap_version,
-            seconds=round(self._clock.monotonic() - began, 2),
-        )
-        return snapshot
 
     def _client(self) -> Client:
         """Make a client for one piece of work: PyCap remembers dictionaries for as long as it lives."""
         return Client(self._site.url, self._token, self._transport, retries=self._config.retries)
 
+    def _started(self) -> float:
+        log.info(Event.SITE_PULL_STARTED, site=self._site.slug)
+        return self._clock.monotonic()
+
+    def _finished(self, snapshot: Snapshot, began: float, *, kind: str = "full", cost: Cost | None = None) -> None:
+        counts = {"listed_rows": cost.rows_listed, "whole_rows": cost.rows_whole} if cost else {}
+        log.info(
+            Event.SITE_PULL_FINISHED,
+            site=self._site.slug,
+            kind=kind,
+            record_count=snapshot.records,
+            row_count=snapshot.rows.height,
+            withheld_columns=len(snapshot.withheld),
+            redcap_version=snapshot.structure.redcap_version,
+            seconds=round(self._clock.monotonic() - began, 2),
+            **counts,
+        )
+
 
 def open_source(
-    site: SiteConfig, token: str, transport: TransportConfig, clock: Clock, *, paces: Paces | None = None
+    site: SiteConfig,
+    token: str,
+    transport: TransportConfig,
+    clock: Clock,
+    *,
+    paces: Paces | None = None,
+    circuits: Circuits | None = None,
+    shares: Shares | None = None,
 ) -> Source:
     """Open one site's project for reading; ConfigError where the token is not one (it is not shown).
 
-    ``paces`` bounds the requests a minute of each host; by default it is shared by the whole process.
+    ``paces`` bounds the requests a minute of each host; by default it is shared by the whole process. ``circuits``
+    and ``shares`` are for the sources of one run: the first lets them all leave a dead host, the second lets sites
+    that are groups of one project pull it once; by default each source is on its own.
     """
     if len(token) != 32 or not token.isalnum():
         raise ConfigError([f"sites.{site.slug}: the token must have 32 hexadecimal characters"])
-    return RedcapSource(site, token, transport, clock, paces or _PACES)
+    carrier = Transport(transport, clock, paces or _PACES, circuits or Circuits())
+    return RedcapSource(site, token, transport, carrier, clock, shares)

@@ -20,6 +20,7 @@ from urllib3.util.retry import Retry
 from sync.config import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
+from sync.redcap.circuit import Circuits
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
 from sync.telemetry import Event
 
@@ -56,11 +57,12 @@ class Paces:
 class Transport:
     """Post forms to one server."""
 
-    def __init__(self, config: TransportConfig, clock: Clock, paces: Paces) -> None:
+    def __init__(self, config: TransportConfig, clock: Clock, paces: Paces, circuits: Circuits) -> None:
         """Prepare a session of its own: no cookies, no .netrc, no proxy but the configured one."""
         self._config = config
         self._clock = clock
         self._paces = paces
+        self._circuits = circuits
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -74,9 +76,24 @@ class Transport:
 
         ``retries`` further attempts follow a failure of the connection or one of RETRIED_STATUSES, with growing
         pauses; 0 for whatever must not happen twice. Raises SourceUnavailable where no reply came, ReplyFailed
-        where it came too slowly, too large or cut.
+        where it came too slowly, too large or cut; SourceUnavailable at once where the host is left alone for a while.
         """
         host = urlsplit(url).netloc.rpartition("@")[2]
+        self._circuits.check(host, self._clock.monotonic())
+        try:
+            reply = self._repeated(url, form, host, retries)
+        except SourceUnavailable as failure:
+            is_unreachable = not isinstance(failure, ReplyFailed)
+            self._circuits.failed(host, self._clock.monotonic(), is_unreachable=is_unreachable)
+            raise
+        if reply.status in RETRIED_STATUSES and not is_out_of_memory(reply):
+            self._circuits.failed(host, self._clock.monotonic(), is_unreachable=False)
+        else:
+            self._circuits.answered(host)
+        return reply
+
+    def _repeated(self, url: str, form: Mapping[str, str], host: str, retries: int) -> Reply:
+        """Try until a reply comes that is worth reading, or nothing is left of tries or time."""
         ends = self._clock.monotonic() + self._config.deadline
         plan = Retry(total=retries, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60, allowed_methods=None)
         while True:

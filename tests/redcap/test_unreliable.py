@@ -3,7 +3,7 @@
 import json
 
 import responses
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.config import SiteConfig, TransportConfig
@@ -39,6 +39,7 @@ def without_last_row(text: str, form: str) -> str:
     return text.rstrip("\n").rpartition("\n")[0] + "\n"
 
 
+@settings(deadline=None)
 @given(
     whims=st.lists(st.tuples(st.sampled_from(WHIMS), st.floats(0, 1)), max_size=12),
     count=st.integers(0, 7),

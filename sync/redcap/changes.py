@@ -1,0 +1,194 @@
+"""See what changed in a project since a watermark: one look for all sites that share the project.
+
+Three witnesses are heard: the date range (records whose data changed), the log (records that it names: deleted forms
+and events, moves, renames) and a list of all record ids with their groups (deletions, moves). What changed is pulled
+in whole records. ``sync.redcap.delta`` makes each site's share of it. See docs/decisions/0010.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from schemas.fingerprint import structure_fingerprint
+from schemas.project import ProjectStructure
+from schemas.pull import Basis, Cost, Watermark
+from sync.ports.source import OVERLAP
+from sync.redcap.client import Client
+from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
+from sync.redcap.pull import Target, all_rows, open_reader
+from sync.redcap.reader import Reader, fetch_whole, in_order
+
+_DESIGN = "the project's design changed since the last pull, so everything was pulled"
+_COLUMNS = "the server sends other columns than at the last pull, so everything was pulled"
+_CLOCK = "the server's clock was set back since the last pull, so everything was pulled"
+_NO_TIME = "the server does not tell its time, so the next pull must be a full one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Say what a look is to bring."""
+
+    #: None, or ``full``: everything
+    since: Watermark | None
+    full: bool = False
+    overlap: timedelta = OVERLAP
+
+    @property
+    def begin(self) -> datetime | None:
+        """Give the server-local moment from which on changes are asked for."""
+        return self.since.at - self.overlap if self.since else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Hold what was seen of a project: of all its groups, or of one where only that was looked at."""
+
+    structure: ProjectStructure
+    #: the server-local moment from which on changes and the log were asked for
+    begin: datetime | None
+    logbook: Logbook
+    #: records whose data changed, by the date range
+    changed: frozenset[str]
+    #: rows without cells (schemas.pull.ROW_KEY and group): one or more of each record, all where ``all_keys``
+    listing: pl.DataFrame
+    all_keys: bool
+    #: whole records as the server sent them: the changed ones, or all
+    rows: pl.DataFrame
+    complete: bool
+    #: ``complete`` was asked for, and is not the answer to a changed design or clock
+    is_reconciliation: bool
+    #: listed records that were gone when they were asked for
+    vanished: frozenset[str]
+    watermark: Watermark | None
+    notices: tuple[str, ...]
+    cost: Cost
+
+
+def look(client: Client, target: Target, request: Request) -> Sighting:
+    """Look at a project; raises as ``sync.ports.source.Source.pull``."""
+    reader = open_reader(client, target)
+    date = client.server_date
+    record = reader.structure.record_field
+    book = read_log(client, record_field=record, since=request.begin, now=target.pulled_at)
+    design = design_of(reader.structure)
+    reason = _reason_for_all(request, book, design)
+    since = request.since
+    everything = since is None or request.full or bool(reason)
+    changed = frozenset[str]()
+    vanished = set[str]()
+    if since is not None and not reason:
+        changed = frozenset(reader.listing(since=request.begin)["record"])
+    if since is not None and not everything:
+        listing = _listing(reader, since, book)
+        wanted = _wanted(changed | book.named, listing, target.group)
+        rows, vanished = fetch_whole(
+            reader, wanted, target.batch_records, target.progress, listed=changed | set(listing["record"])
+        )
+        if rows.height and columns_of(rows, reader.structure) != since.columns:
+            reason, everything, vanished = _COLUMNS, True, set()
+    if everything:
+        rows, listing = all_rows(reader, target)
+    mark = _watermark(request, book, date, design, rows=rows, structure=reader.structure, everything=everything)
+    return Sighting(
+        structure=reader.structure,
+        begin=request.begin,
+        logbook=book,
+        changed=changed,
+        listing=listing,
+        all_keys=everything or bool(book.problem),
+        rows=rows,
+        complete=everything,
+        is_reconciliation=everything and since is not None and not reason,
+        vanished=frozenset(vanished),
+        watermark=mark,
+        notices=tuple(text for text in (reason, book.problem, "" if mark else _NO_TIME) if text),
+        cost=reader.cost,
+    )
+
+
+def design_of(structure: ProjectStructure) -> str:
+    """Take one fingerprint of everything that decides which rows and columns a project exports."""
+    parts = {**structure_fingerprint(structure), "groups": sorted(structure.groups)}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def columns_of(rows: pl.DataFrame, structure: ProjectStructure) -> str:
+    """Take the fingerprint of the columns that came; it changes with the export rights of the token's user."""
+    return hashlib.sha256("\n".join(sorted(in_order(rows, structure)[0].columns)).encode()).hexdigest()
+
+
+def listing_events(rows: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
+    """Choose the event of each arm in which most records have data, so that listing costs one row a record."""
+    if not structure.events:
+        return ()
+    counts: dict[str, int] = {}
+    if "redcap_event_name" in rows.columns:
+        counted = rows.group_by("redcap_event_name").agg(pl.col(structure.record_field).n_unique().alias("records"))
+        counts = dict(counted.iter_rows())
+    arms = dict.fromkeys(event.arm for event in structure.events)
+    return tuple(
+        max((e.unique_name for e in structure.events if e.arm == arm), key=lambda name: counts.get(name, 0))
+        for arm in arms
+    )
+
+
+def _reason_for_all(request: Request, book: Logbook, design: str) -> str:
+    """Say why an incremental pull would not do, or ""."""
+    since = request.since
+    if since is None:
+        return ""
+    if since.design != design:
+        return _DESIGN
+    if since.basis is Basis.LOG and book.newest is not None and since.at - book.newest > request.overlap / 2:
+        return _CLOCK
+    return ""
+
+
+def _listing(reader: Reader, since: Watermark, book: Logbook) -> pl.DataFrame:
+    """List all records; all their rows where the log cannot tell about deleted events and instances."""
+    if not book.problem:
+        return reader.listing(events=since.listing_events)
+    known = set(reader.structure.export_fields)
+    forms = dict.fromkeys(form for _, form in sorted(reader.structure.repeating) if f"{form}_complete" in known)
+    return reader.listing(fields=[f"{form}_complete" for form in forms])
+
+
+def _wanted(named: frozenset[str], listing: pl.DataFrame, group: str | None) -> set[str]:
+    """Leave out the records that are known to be another group's."""
+    if group is None:
+        return set(named)
+    others = listing.filter(pl.col("group").ne_missing(group))["record"]
+    return set(named) - set(others)
+
+
+def _watermark(
+    request: Request,
+    book: Logbook,
+    date: str,
+    design: str,
+    *,
+    rows: pl.DataFrame,
+    structure: ProjectStructure,
+    everything: bool,
+) -> Watermark | None:
+    """Set the next beginning by the server's clock, early rather than late; None where nothing tells it."""
+    since = request.since
+    at, basis = book.newest, Basis.LOG
+    if at is None and book.problem == NO_ANSWER and since is not None:
+        at, basis = since.at, since.basis
+    elif at is None:
+        at, basis = earliest_local(date), Basis.DATE
+    if at is None:
+        return None
+    if everything or since is None:
+        return Watermark(
+            at=at,
+            basis=basis,
+            design=design,
+            columns=columns_of(rows, structure),
+            listing_events=listing_events(rows, structure),
+        )
+    return Watermark(at=at, basis=basis, design=design, columns=since.columns, listing_events=since.listing_events)

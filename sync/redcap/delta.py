@@ -1,0 +1,161 @@
+"""Make one site's Delta of what was seen of a project, and of what the site's caller holds already."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+import polars as pl
+
+from schemas.project import DAG_COLUMN
+from schemas.pull import KNOWN_COLUMNS, ROW_KEY, Cost, Delta, fingerprints
+from sync.redcap.changes import Sighting
+from sync.redcap.client import Client
+from sync.redcap.logbook import read_log
+from sync.redcap.pull import Target, of_group, snapshot_of, without_group
+from sync.redcap.reader import Reader, fetch_whole
+from sync.redcap.renames import pair
+
+#: record ids in one request of ids alone
+_IDS = 500
+
+
+def delta_of(client: Client, target: Target, sighting: Sighting, known: pl.DataFrame | None) -> Delta:
+    """Make the Delta of ``target``'s site; asks only for what concerns this site alone.
+
+    Without ``known`` nothing can be called gone, renamed, unchanged or moved. Raises as a pull does.
+    """
+    whole = sighting.rows
+    reader = Reader(
+        client,
+        sighting.structure,
+        needs_groups=target.group is not None,
+        columns=whole.columns if whole.height else None,
+    )
+    groups = _groups(sighting, whole)
+    if known is not None and not sighting.complete:
+        groups |= _unlisted(reader, sorted(set(known["record"]) - groups.keys() - sighting.vanished))
+        wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))
+        more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=wanted)
+        whole = _stacked(whole, more)
+        groups = {**groups, **_groups_of(more, sighting)}
+        groups = {record: group for record, group in groups.items() if record not in vanished}
+    own = frozenset(record for record, group in groups.items() if target.group in (None, group))
+    snapshot = snapshot_of(of_group(whole, target.group), sighting.structure, target)
+    notices = sighting.notices
+    if target.group is not None:
+        notices += without_group(sighting.listing, sighting.structure)
+    delta = Delta(
+        snapshot=replace(snapshot, notices=notices),
+        complete=sighting.complete,
+        record_ids=own,
+        groups={record: group for record, group in groups.items() if record in own and group is not None},
+        watermark=sighting.watermark,
+        notices=notices,
+        cost=Cost(
+            rows_listed=sighting.cost.rows_listed + reader.cost.rows_listed,
+            rows_whole=sighting.cost.rows_whole + reader.cost.rows_whole,
+        ),
+    )
+    if known is None:
+        return delta
+    if not own >= set(known["record"]) and not own <= set(known["record"]) and not sighting.logbook.problem:
+        # somebody may have renamed a record after the log was read and before the lists were
+        book = read_log(
+            client, record_field=sighting.structure.record_field, since=sighting.begin, now=target.pulled_at
+        )
+        sighting = replace(sighting, logbook=book if not book.problem else sighting.logbook)
+    return _compared(delta, sighting, known, groups)
+
+
+def _compared(delta: Delta, sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None]) -> Delta:
+    """Say what became of the records that are known, and leave out those that did not change."""
+    field = sighting.structure.record_field
+    prints = fingerprints(delta.snapshot.rows, field)
+    before = set(known["record"])
+    gone = frozenset(before - delta.record_ids)
+    away = gone & groups.keys()
+    differing = _differing(known.filter(pl.col("record").is_in(sorted(set(prints["record"])))), prints)
+    renamed = pair(
+        known.filter(pl.col("record").is_in(sorted(gone - away))),
+        prints.filter(~pl.col("record").is_in(sorted(before))),
+        named=sighting.logbook.renamed,
+        log_is_readable=not sighting.logbook.problem,
+    )
+    snapshot, unchanged, missed = delta.snapshot, 0, None
+    if not delta.complete:
+        unchanged = prints["record"].n_unique() - len(differing)
+        snapshot = replace(snapshot, rows=snapshot.rows.filter(pl.col(field).is_in(sorted(differing))))
+    elif sighting.is_reconciliation:
+        found = sighting.changed | sighting.logbook.named | _visible(sighting, known, groups, delta.record_ids)
+        if sighting.logbook.problem:  # an incremental pull would have listed all keys
+            found |= _differing(known, prints, columns=ROW_KEY)
+        missed = len(differing - found)
+    return replace(
+        delta,
+        snapshot=snapshot,
+        gone=gone,
+        renamed=renamed,
+        moved_away=away,
+        deleted_in_log=gone & sighting.logbook.deleted,
+        unchanged=unchanged,
+        missed=missed,
+    )
+
+
+def _overlooked(sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None], group: str | None) -> set[str]:
+    """Name the site's records that neither the date range nor the log showed, and the lists give away."""
+    own = {record for record, each in groups.items() if group in (None, each)}
+    return _visible(sighting, known, groups, own)
+
+
+def _visible(sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None], own: Collection[str]) -> set[str]:
+    """Name records that are new, moved, or have other rows than are known (where all keys were listed)."""
+    before = dict(known.select("record", "group").unique().iter_rows())
+    found = {record for record in own if record not in before or before[record] != groups[record]}
+    if sighting.all_keys and not sighting.complete:
+        listed = sighting.listing.filter(pl.col("record").is_in(sorted(own)))
+        held = known.filter(pl.col("record").is_in(sorted(own)))
+        found |= _differing(held, listed, columns=ROW_KEY)
+    return found
+
+
+def _differing(before: pl.DataFrame, now: pl.DataFrame, columns: Iterable[str] = KNOWN_COLUMNS) -> set[str]:
+    """Name the records of which a row stands in one of two frames only."""
+    names = list(columns)
+    one = now.join(before, on=names, how="anti", nulls_equal=True)["record"]
+    other = before.join(now, on=names, how="anti", nulls_equal=True)["record"]
+    return {*one, *other}
+
+
+def _unlisted(reader: Reader, records: list[str]) -> dict[str, str | None]:
+    """Look for known records that were not listed: they have no data in the listed events, or are gone."""
+    found: dict[str, str | None] = {}
+    for start in range(0, len(records), _IDS):
+        found |= _last(reader.listing(records=records[start : start + _IDS]))
+    return found
+
+
+def _groups(sighting: Sighting, whole: pl.DataFrame) -> dict[str, str | None]:
+    """Map every record that was seen to its group; its rows have the last word."""
+    seen = {} if sighting.complete else _last(sighting.listing)
+    seen |= _groups_of(whole, sighting)
+    return {record: group for record, group in seen.items() if record not in sighting.vanished}
+
+
+def _groups_of(rows: pl.DataFrame, sighting: Sighting) -> dict[str, str | None]:
+    if not rows.height:
+        return {}
+    group = pl.col(DAG_COLUMN) if DAG_COLUMN in rows.columns else pl.lit(None, dtype=pl.String())
+    return _last(rows.select(pl.col(sighting.structure.record_field).alias("record"), group.alias("group")))
+
+
+def _last(frame: pl.DataFrame) -> dict[str, str | None]:
+    return dict(frame.select("record", "group").unique(maintain_order=True).iter_rows())
+
+
+def _ids(rows: pl.DataFrame, sighting: Sighting) -> list[str]:
+    return rows[sighting.structure.record_field].to_list() if rows.height else []
+
+
+def _stacked(rows: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    full = [frame for frame in (rows, more) if frame.height]
+    return pl.concat(full) if full else rows

@@ -1,0 +1,66 @@
+"""Tell a renamed record from a deleted and a new one, so that its queries keep their numbers. Pure.
+
+The log says that a record has a new name, not which one it had; the cells say which.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+import polars as pl
+
+from schemas.pull import ROW_KEY
+
+_BLANK = "cae66941d9efbd404e4d88758ea67670"
+"""What ``schemas.pull.fingerprints`` makes of a row without cells."""
+
+#: share of a record's rows that must be the same where it was renamed and edited between two pulls
+_ALIKE = 0.5
+
+
+def pair(gone: pl.DataFrame, come: pl.DataFrame, *, named: Collection[str], log_is_readable: bool) -> dict[str, str]:
+    """Map the old ids of renamed records to the new ones; both frames are ``known`` frames (KNOWN_COLUMNS).
+
+    With a log, only records that it calls renamed are new names: paired where the rows are the same, else where
+    most are, else where one is left of each. Without one, only where all rows are the same and hold something.
+    Whatever could be paired in two ways is not paired.
+    """
+    old, new = _rows_of(gone), _rows_of(come)
+    if log_is_readable:
+        new = {record: rows for record, rows in new.items() if record in named}
+    pairs = _unambiguous((a, b) for a in old for b in new if old[a] == new[b] and _holds_something(old[a]))
+    if log_is_readable:
+        alike = ((a, b) for a in _left(old, pairs) for b in _left(new, pairs.values()) if _share(old[a], new[b]))
+        pairs |= _unambiguous(alike)
+        rest_old, rest_new = _left(old, pairs), _left(new, pairs.values())
+        if len(rest_old) == len(rest_new) == 1:
+            pairs[rest_old[0]] = rest_new[0]
+    return pairs
+
+
+Rows = Counter[tuple[str | None, ...]]
+
+
+def _rows_of(frame: pl.DataFrame) -> dict[str, Rows]:
+    rows: dict[str, Rows] = {}
+    for record, *rest in frame.select(*ROW_KEY, "hash").iter_rows():
+        rows.setdefault(record, Counter())[tuple(rest)] += 1
+    return rows
+
+
+def _holds_something(rows: Rows) -> bool:
+    return any(row[-1] != _BLANK for row in rows)
+
+
+def _share(old: Rows, new: Rows) -> bool:
+    same = sum(count for row, count in (old & new).items() if row[-1] != _BLANK)
+    return same > _ALIKE * max(old.total(), new.total())
+
+
+def _left(records: Iterable[str], paired: Collection[str]) -> list[str]:
+    return [record for record in records if record not in paired]
+
+
+def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    listed = list(pairs)
+    olds, news = Counter(a for a, _ in listed), Counter(b for _, b in listed)
+    return {a: b for a, b in listed if olds[a] == news[b] == 1}
