@@ -9,8 +9,12 @@ from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from typing import Literal
 
+import structlog
+
 from sync.alerts import wording
 from sync.ports.alerts import Alert, AlertFailed
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Mail:
         self._timeout = timeout
 
     def send(self, alert: Alert) -> None:
-        """Hand the letter to the mail server; failed where it refuses any recipient."""
+        """Hand the letter to the mail server; failed where it refuses every recipient, a warning where some."""
         try:
             with self._connect() as smtp:
                 if self._server.security == "starttls":
@@ -51,7 +55,8 @@ class Mail:
         except (smtplib.SMTPException, OSError) as error:
             raise AlertFailed(f"the mail server could not be used ({type(error).__name__})") from None
         if refused:
-            raise AlertFailed(f"the mail server refused {len(refused)} of {len(self._recipients)} recipients")
+            # the others have it: a failure would send it to them again after the next run
+            log.warning("alerts.recipients.refused", refused=len(refused), recipients=len(self._recipients))
 
     def _letter(self, alert: Alert) -> EmailMessage:
         letter = EmailMessage()
