@@ -5,7 +5,7 @@ unchanged in ``raw`` and is named in ``problems``, so that one bad cell never hi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import TypeAlias
 
@@ -57,6 +57,8 @@ class FormFrame:
     site_fields_at: Mapping[tuple[str, int, str], str]
     #: columns that the mapping does not fill at this site, with the reason: never judged, never "missing"
     absent: Mapping[str, str]
+    #: coded column -> the site's own code -> study code, where they differ; messages speak the site's language
+    site_codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def site_field(self, column: str, *, event: str, instance: int) -> str:
         """Name the site's own field behind a column; the column itself where the mapping has none."""

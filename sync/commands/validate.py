@@ -39,6 +39,7 @@ CSV_COLUMNS = (
 @click.option(
     "--fail-on", type=click.Choice(["hard", "soft", "never"]), default="hard", show_default=True, help="What exits 1."
 )
+@click.option("--language", help="Language of the messages, e.g. zh [the study's].")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the findings as CSV; - for stdout.")
 @click.option("--xlsx", "xlsx_path", type=click.Path(path_type=Path), help="Write the findings as a workbook.")
@@ -48,6 +49,7 @@ def command(
     sites: tuple[str, ...],
     stored: bool,
     fail_on: str,
+    language: str | None,
     as_json: bool,
     csv_path: Path | None,
     xlsx_path: Path | None,
@@ -62,7 +64,7 @@ def command(
     results = []
     for site in chosen:
         with progress.bar(f"{site.slug}: pulling") as report:
-            results.append(validate.validate_site(app, site, stored=stored, progress=report))
+            results.append(validate.validate_site(app, site, stored=stored, language=language, progress=report))
     documents = [_document(each, fail_on) for each in results]
     if csv_path or xlsx_path:
         rows = [finding for document in documents for finding in document["findings"]]

@@ -84,6 +84,7 @@ def _frame(snapshot: Snapshot, form: Form, mapping: SiteMapping) -> FormFrame:
             for column, each in fields.items()
             if each.name not in mapped.sources
         },
+        site_codes={name: source.codes for name, source in mapped.sources.items() if source.codes},
     )
 
 

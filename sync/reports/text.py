@@ -45,10 +45,10 @@ def validation(
 def _findings(study: Study, findings: Sequence[Finding], language: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     table.add_column("", width=1)
-    table.add_column("Visit", no_wrap=True)
-    table.add_column("Item", max_width=34)
+    table.add_column("Visit", max_width=16, overflow="fold")
+    table.add_column("Item", max_width=34, overflow="fold")
     table.add_column("As entered", max_width=18, overflow="fold")
-    table.add_column("What is wrong", ratio=1)
+    table.add_column("What is wrong", ratio=1, overflow="fold")
     table.add_column("Check", style="dim", no_wrap=True)
     names = _Names(study, language)
     for record, group in groupby(findings, key=lambda each: each.row.record):

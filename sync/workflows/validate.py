@@ -51,23 +51,30 @@ class Validation:
 
 
 def validate_site(
-    app: Application, site: SiteConfig, *, stored: bool = False, progress: Progress | None = None
+    app: Application,
+    site: SiteConfig,
+    *,
+    stored: bool = False,
+    language: str | None = None,
+    progress: Progress | None = None,
 ) -> Validation:
     """Judge one site from a fresh pull, or from what the warehouse holds; a failed site is a result, not a crash.
 
-    ConfigError is raised: no site can be judged before the configuration is right.
+    Messages are in ``language``, else in the study's: who validates sits at the coordinating centre. ConfigError is
+    raised: no site can be judged before the configuration is right.
     """
     plan = app.plan(site)
+    language = language or app.config.study.language
     now = app.clock.now().astimezone(app.config.study.zone)
     if stored:
-        return _stored(app, site, plan, now)
+        return _stored(app, site, plan, now, language)
     try:
         snapshot = app.source(site).pull(progress)
         judged = judging.judge_pull(snapshot, plan, as_of=now)
     except errors.ConfigError:
         raise
     except errors.SyncError as error:
-        return Validation(site=site, language=plan.language, at=now, stored=stored, error=error)
+        return Validation(site=site, language=language, at=now, stored=stored, error=error)
     links = tuple(
         app.link(
             snapshot.structure,
@@ -81,7 +88,7 @@ def validate_site(
     )
     return Validation(
         site=site,
-        language=plan.language,
+        language=language,
         at=now,
         stored=False,
         study=judged.study,
@@ -93,7 +100,7 @@ def validate_site(
     )
 
 
-def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime) -> Validation:
+def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime, language: str) -> Validation:
     study = desk.study_of(app, site.slug)
     if study is None:
         raise errors.ConfigError(
@@ -103,7 +110,7 @@ def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime) -
     judgement = judging.judge_frames(frames, study, plan, as_of=now)
     return Validation(
         site=site,
-        language=plan.language,
+        language=language,
         at=now,
         stored=True,
         study=study,
