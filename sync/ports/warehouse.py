@@ -166,6 +166,10 @@ class Warehouse(Protocol):
         """Use up an approval; False where there is none or it was used."""
         ...
 
+    def forget_payloads(self, site: str, *, before: datetime) -> int:
+        """Delete raw replies of a site that were pulled before a moment; count them."""
+        ...
+
     def take_lease(self, row: LeaseRow) -> None:
         """Tell that a run works on a site; informs only."""
         ...

@@ -6,8 +6,9 @@ reads first and writes later fails with "database is locked" whatever the time-o
 PostgreSQL: psycopg 3, sessions in UTC.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from sync.errors import ConfigError
+from sync.warehouse.faults import discreet
 
 BUSY_SECONDS = 60
 """How long a writer waits for another site's transaction on SQLite."""
@@ -48,6 +50,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url.set(drivername="sqlite"), connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _private(*_arguments: object) -> None:
+        # Patients' data: a new file is nobody else's to read; SQLite gives its WAL the same rights.
+        with suppress(FileExistsError):
+            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
@@ -87,5 +95,5 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     if engine.dialect.name == "sqlite":
         options = {"syncline_reads": True}
-    with engine.connect().execution_options(**options) as connection, connection.begin():
+    with discreet(), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection

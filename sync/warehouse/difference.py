@@ -141,9 +141,6 @@ def text_of(values: pl.Series) -> pl.Series:
     """Write values as text: ISO dates and times, numbers as short as they can be (7, not 7.0)."""
     if values.dtype == pl.Datetime:
         return values.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
-    if values.dtype != pl.Float64:
-        return values.cast(pl.String)
-    whole = (values == values.round()) & (values.abs() < 1e15)
-    return pl.select(
-        pl.when(whole).then(values.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(values.cast(pl.String))
-    ).to_series()
+    if values.dtype == pl.Float64:
+        return values.cast(pl.String).str.strip_suffix(".0").replace("-0", "0")
+    return values.cast(pl.String)

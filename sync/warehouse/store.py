@@ -1,18 +1,17 @@
 """Open a warehouse and write to it (``Warehouse`` of the ports)."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import datetime
 
-import psycopg
 import sqlalchemy as sa
 
 from schemas.study import Study
-from sync.errors import ConfigError, SyncError
+from sync.errors import ConfigError
 from sync.ports.stored import LeaseRow, ParkedRun, RunRow
 from sync.warehouse import catalogue, connection, locks, small_rows, tables, transaction, upgrade
+from sync.warehouse.faults import discreet
 from sync.warehouse.read import SqlReader
 from sync.warehouse.transaction import SqlSiteTransaction
 from sync.warehouse.upgrade import Status
@@ -36,7 +35,7 @@ class SqlWarehouse:
 
     def upgrade(self) -> list[str]:
         """Bring tables, columns and views to what the study needs; say what was done."""
-        with _discreet():
+        with discreet():
             return upgrade.upgrade(self._engine, self.study)
 
     def pending(self) -> tuple[str, ...]:
@@ -45,7 +44,7 @@ class SqlWarehouse:
 
     def status(self) -> Status:
         """Tell how far the database is."""
-        with _discreet(), connection.reading(self._engine) as reading:
+        with discreet(), connection.reading(self._engine) as reading:
             return upgrade.status(reading, self.study)
 
     def site_lock(self, site: str) -> AbstractContextManager[None]:
@@ -55,7 +54,7 @@ class SqlWarehouse:
     @contextmanager
     def transaction(self, site: str, run_id: str, at: datetime) -> Iterator[SqlSiteTransaction]:
         """Open the one transaction of a run at a site; committed on a clean exit, else nothing happened."""
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             if writing.dialect.name == "postgresql":
                 # Runs and people's commands at one site follow one another; readers are not held up.
                 key = {"key": locks.advisory_key("write", site)}
@@ -71,19 +70,19 @@ class SqlWarehouse:
 
     def record_run(self, row: RunRow) -> None:
         """Note a run that wrote nothing else."""
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             transaction.put_run(writing, row)
 
     def park(self, row: ParkedRun) -> None:
         """Keep a run that a brake stopped, for a person to decide on."""
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             small_rows.put(writing, tables.parked_run, asdict(row) | {"difference": dict(row.difference)})
 
     def decide(self, site: str, run_id: str, *, decision: str, by: str, at: datetime) -> bool:
         """Note a person's decision on a parked run; False where none waits under that name."""
         columns = tables.parked_run.c
         waiting = (columns.site == site) & (columns.run_id == run_id) & columns.decision.is_(None)
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             done = writing.execute(
                 sa.update(tables.parked_run).where(waiting).values(decision=decision, decided_by=by, decided_at=at)
             )
@@ -93,7 +92,7 @@ class SqlWarehouse:
         """Use up an approval; False where there is none or it was used."""
         columns = tables.parked_run.c
         approved = (columns.site == site) & (columns.run_id == run_id) & (columns.decision == "approved")
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             done = writing.execute(
                 sa.update(tables.parked_run)
                 .where(approved, columns.used_by_run_id.is_(None))
@@ -101,19 +100,26 @@ class SqlWarehouse:
             )
         return bool(done.rowcount)
 
+    def forget_payloads(self, site: str, *, before: datetime) -> int:
+        """Delete raw replies of a site that were pulled before a moment; count them."""
+        columns = tables.raw_payload.c
+        with discreet(), self._engine.begin() as writing:
+            old = sa.delete(tables.raw_payload).where(columns.site == site, columns.pulled_at < before)
+            return int(writing.execute(old).rowcount)
+
     def take_lease(self, row: LeaseRow) -> None:
         """Tell that a run works on a site; informs only."""
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             small_rows.put(writing, tables.lease, asdict(row))
 
     def beat(self, site: str, run_id: str, *, at: datetime) -> None:
         """Tell that the run is alive."""
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             writing.execute(sa.update(tables.lease).where(*_lease(site, run_id)).values(heartbeat_at=at))
 
     def drop_lease(self, site: str, run_id: str) -> None:
         """Tell that the run has ended."""
-        with _discreet(), self._engine.begin() as writing:
+        with discreet(), self._engine.begin() as writing:
             writing.execute(sa.delete(tables.lease).where(*_lease(site, run_id)))
 
     def reader(self) -> SqlReader:
@@ -123,14 +129,3 @@ class SqlWarehouse:
 
 def _lease(site: str, run_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return tables.lease.c.site == site, tables.lease.c.run_id == run_id
-
-
-@contextmanager
-def _discreet() -> Iterator[None]:
-    """Turn the database's errors into ours: theirs quote values, and their cause would be logged along."""
-    try:
-        yield
-    except (sa.exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
-        origin = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None) or "no code"
-        raise SyncError(f"the warehouse refused ({type(origin).__name__}, {code}); nothing was written") from None

@@ -6,7 +6,6 @@ import pytest
 
 from schemas.study import Study
 from sync.warehouse.store import SqlWarehouse
-from tests.plugins.postgres import postgres_server, postgres_url  # noqa: F401
 from tests.warehouse import building
 
 Opener = Callable[..., SqlWarehouse]
