@@ -142,7 +142,7 @@ def _reason_for_all(request: Request, book: Logbook, design: str) -> str:
         return ""
     if since.design != design:
         return _DESIGN
-    if since.basis is Basis.LOG and book.newest is not None and since.at - book.newest > request.overlap / 2:
+    if book.newest is not None and since.at - book.newest > request.overlap / 2:
         return _CLOCK
     return ""
 

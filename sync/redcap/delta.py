@@ -77,8 +77,8 @@ def _compared(delta: Delta, sighting: Sighting, known: pl.DataFrame, groups: dic
     renamed = pair(
         known.filter(pl.col("record").is_in(sorted(gone - away))),
         prints.filter(~pl.col("record").is_in(sorted(before))),
-        named=sighting.logbook.renamed,
-        log_is_readable=not sighting.logbook.problem,
+        book=sighting.logbook,
+        exist=before | groups.keys(),
     )
     snapshot, unchanged, missed = delta.snapshot, 0, None
     if not delta.complete:

@@ -43,6 +43,7 @@ class Logbook:
     #: new names of renamed records; the log does not tell the old ones
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
+    created: frozenset[str] = frozenset()
     #: why it could not be read, else ""
     problem: str = ""
 
@@ -73,6 +74,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     named: set[str] = set()
     renamed: set[str] = set()
     deleted: set[str] = set()
+    created: set[str] = set()
     times: list[datetime] = []
     for line in lines:
         if (time := _time(str(line.get("timestamp", "")))) is not None:
@@ -84,6 +86,8 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         verb = action["verb"].lower() if action else ""
         if verb == "delete":
             deleted |= records
+        elif verb == "create":
+            created |= records
         elif verb == "update" and (match := sets_id.search(str(line.get("details", "")))):
             renamed.add(match[1])
     return Logbook(
@@ -91,6 +95,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         named=frozenset(named | renamed),
         renamed=frozenset(renamed),
         deleted=frozenset(deleted),
+        created=frozenset(created),
     )
 
 

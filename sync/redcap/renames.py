@@ -4,11 +4,12 @@ The log says that a record has a new name, not which one it had; the cells say w
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import polars as pl
 
 from schemas.pull import ROW_KEY
+from sync.redcap.logbook import Logbook
 
 _BLANK = "cae66941d9efbd404e4d88758ea67670"
 """What ``schemas.pull.fingerprints`` makes of a row without cells."""
@@ -17,24 +18,30 @@ _BLANK = "cae66941d9efbd404e4d88758ea67670"
 _ALIKE = 0.5
 
 
-def pair(gone: pl.DataFrame, come: pl.DataFrame, *, named: Collection[str], log_is_readable: bool) -> dict[str, str]:
+def pair(gone: pl.DataFrame, come: pl.DataFrame, *, book: Logbook, exist: Collection[str]) -> dict[str, str]:
     """Map the old ids of renamed records to the new ones; both frames are ``known`` frames (KNOWN_COLUMNS).
 
     With a log, only records that it calls renamed are new names: paired where the rows are the same, else where
-    most are, else where one is left of each. Without one, only where all rows are the same and hold something.
-    Whatever could be paired in two ways is not paired.
+    most are, else where one is left of each and nothing else can explain them. Without a log, only where all rows
+    are the same and hold something. Whatever could be paired in two ways is not paired. ``exist``: all records that
+    are known or exist now.
     """
     old, new = _rows_of(gone), _rows_of(come)
-    if log_is_readable:
-        new = {record: rows for record, rows in new.items() if record in named}
-    pairs = _unambiguous((a, b) for a in old for b in new if old[a] == new[b] and _holds_something(old[a]))
-    if log_is_readable:
-        alike = ((a, b) for a in _left(old, pairs) for b in _left(new, pairs.values()) if _share(old[a], new[b]))
-        pairs |= _unambiguous(alike)
-        rest_old, rest_new = _left(old, pairs), _left(new, pairs.values())
-        if len(rest_old) == len(rest_new) == 1:
-            pairs[rest_old[0]] = rest_new[0]
+    if book.problem:
+        return _unambiguous(_same(old, new))
+    new = {record: rows for record, rows in new.items() if record in book.renamed}
+    pairs = _unambiguous(_same(old, new))
+    alike = ((a, b) for a in _left(old, pairs) for b in _left(new, pairs.values()) if _share(old[a], new[b]))
+    pairs |= _unambiguous(alike)
+    rest_old, rest_new = _left(old, pairs), _left(new, pairs.values())
+    if len(rest_old) == len(rest_new) == 1 and not _explained(rest_old[0], rest_new[0], book, exist):
+        pairs[rest_old[0]] = rest_new[0]
     return pairs
+
+
+def _explained(old: str, new: str, book: Logbook, exist: Collection[str]) -> bool:
+    """Say whether one may have been deleted, or the other be a record that was made and renamed since."""
+    return old in book.deleted or new in book.created or bool(book.created - set(exist))
 
 
 Rows = Counter[tuple[str | None, ...]]
@@ -45,6 +52,15 @@ def _rows_of(frame: pl.DataFrame) -> dict[str, Rows]:
     for record, *rest in frame.select(*ROW_KEY, "hash").iter_rows():
         rows.setdefault(record, Counter())[tuple(rest)] += 1
     return rows
+
+
+def _same(old: Mapping[str, Rows], new: Mapping[str, Rows]) -> Iterator[tuple[str, str]]:
+    by_rows: dict[frozenset[tuple[tuple[str | None, ...], int]], list[str]] = {}
+    for record, rows in new.items():
+        by_rows.setdefault(frozenset(rows.items()), []).append(record)
+    for record, rows in old.items():
+        if _holds_something(rows):
+            yield from ((record, each) for each in by_rows.get(frozenset(rows.items()), ()))
 
 
 def _holds_something(rows: Rows) -> bool:
