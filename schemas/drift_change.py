@@ -132,10 +132,11 @@ def keyed(
 
 def same_words(first: str, second: str) -> bool:
     """Tell whether two labels differ in case, white space, width, markup or a closing stop only."""
-    return _folded(first) == _folded(second)
+    return folded(first) == folded(second)
 
 
-def _folded(label: str) -> str:
+def folded(label: str) -> str:
+    """Reduce a label to what :func:`same_words` compares; signs and digits stay, since they carry meaning."""
     plain = plain_label(label).translate(_PLAIN_WIDTH).casefold()
     return _SPACE.sub("", plain).rstrip(".;:,。；：，")
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 from difflib import SequenceMatcher
 
 from schemas.choices import parse_choices
-from schemas.drift_change import Change, Gravity, Part, What, same_words, shown
+from schemas.drift_change import Change, Gravity, Part, What, folded, same_words, shown
 from schemas.project import RedcapField
 from schemas.study import Kind
 from schemas.validation_types import Shape, shape_of
@@ -106,12 +106,15 @@ def _renamed(
         left.setdefault(_build(row, renamed_forms.get(row.form_name, row.form_name)), []).append(row)
     scored: list[tuple[float, str, str]] = []
     for key, olds in left.items():
-        news = arrived.get(key, [])
-        exact = len(olds) * len(news) > MOST_PAIRS
+        news = [(row.field_name, *_names(row)) for row in arrived.get(key, [])]
+        is_rebuilt = len(olds) * len(news) > MOST_PAIRS
         for old in olds:
-            scored += [
-                (-likeness, old.field_name, new.field_name) for new in news if (likeness := _like(old, new, exact))
-            ]
+            label, plain = _names(old)
+            for name, new_label, new_plain in news:
+                if plain == new_plain:
+                    scored.append((-1.0, old.field_name, name))
+                elif not is_rebuilt and (likeness := _like(label, new_label)):
+                    scored.append((-likeness, old.field_name, name))
     found: dict[str, str] = {}
     for _, old_name, new_name in sorted(scored):
         if old_name not in found and new_name not in found.values():
@@ -123,15 +126,15 @@ def _build(row: RedcapField, form: str) -> tuple[object, ...]:
     return form, row.field_type, row.text_validation_type, tuple(sorted(choices_of(row).items()))
 
 
-def _like(old: RedcapField, new: RedcapField, exact: bool) -> float:
-    """Rate the likeness of two fields; 0 where it does not suffice."""
-    blank = not old.field_label.strip() and not new.field_label.strip()
-    first, second = (old.field_name, new.field_name) if blank else (old.field_label, new.field_label)
-    if same_words(first, second):
-        return 1.0
-    if exact:
-        return 0.0
-    matcher = SequenceMatcher(None, first.casefold(), second.casefold(), autojunk=False)
+def _names(row: RedcapField) -> tuple[str, str]:
+    """Give what a person knows a field by, the label or else the name: in lower case, and as bare words."""
+    known_as = row.field_label if row.field_label.strip() else row.field_name
+    return known_as.casefold(), folded(known_as)
+
+
+def _like(first: str, second: str) -> float:
+    """Rate the likeness of two labels; 0 where it does not suffice."""
+    matcher = SequenceMatcher(None, first, second, autojunk=False)
     if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
         return 0.0
     ratio = matcher.ratio()

@@ -5,7 +5,7 @@ run compares against it and not against yesterday's pull, so that a change that 
 on doing so until the mapping is right or a person accepts it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,16 +14,17 @@ import polars as pl
 
 from schemas import drift, project
 from schemas.coordinates import KEY_COLUMNS
-from schemas.drift import Drift
+from schemas.drift import Drift, Gravity
 from schemas.fingerprint import structure_fingerprint
 from schemas.frames import FormFrame
 from schemas.project import ProjectStructure, Snapshot
 from schemas.study import Study
+from sync.errors import SourceMismatch
 from sync.harmonise import harmonise
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
-from sync.workflows import drift_impact
-from sync.workflows.drift_held import Column, Held
+from sync.workflows import drift_held, drift_impact
+from sync.workflows.drift_held import Column
 from sync.workflows.drift_impact import Impact
 
 STATE = "accepted_structure"
@@ -70,13 +71,14 @@ def examine(
     now: ProjectStructure,
     plan: SitePlan,
     *,
-    holds: Held | None = None,
+    stored: Callable[[Study], Iterable[FormFrame]] | None = None,
     last_marks: Mapping[str, str] | None = None,
 ) -> Examined:
     """Find what changed since the accepted structure and what it does to this site.
 
-    Cheap where nothing changed; ``holds`` (``drift_held.held`` of the stored frames) matters only otherwise, so
-    call it without first and again with it where the drift is not empty. ``last_marks``: those of the last run.
+    ``stored`` reads the site's stored frames by a study (``warehouse(study).reader().frames(site)``); it is called
+    only where something graver than an addition happened, with the study as it was. Without it everything counts as
+    held. ``last_marks``: those of the last run.
     """
     study, mapping = plan.resolve(now)
     found = drift.compare(before or now, now)
@@ -84,6 +86,8 @@ def examine(
     if found:
         derived = plan.study is None or plan.mapping is None
         old_study, old_mapping = plan.resolve(found.before) if derived else (study, mapping)
+        is_grave = found.gravity is not Gravity.ADDITIVE
+        holds = drift_held.held(stored(old_study)) if stored is not None and is_grave else None
         impact = drift_impact.affected(found, old_study, old_mapping, derived=derived, holds=holds)
     now_marks = marks(now, study, mapping)
     if plan.study is not None and last_marks:
@@ -91,6 +95,12 @@ def examine(
         told = tuple(f"the {name} is not that of the last run: every row is read anew" for name in changed)
         impact = replace(impact, notices=(*impact.notices, *told), reread=impact.reread or bool(told))
     return Examined(drift=found, impact=impact, marks=now_marks)
+
+
+def refuse(site: str, impact: Impact) -> None:
+    """Raise SourceMismatch where the site has to stop."""
+    if impact.stops:
+        raise SourceMismatch(refusal(site, impact))
 
 
 def refusal(site: str, impact: Impact) -> str:

@@ -284,6 +284,9 @@ class _Judging:
         return any(name == form.name and visit in (None, at) for name, at in found)
 
 
+_RESPONSE = ("response", "bilag")
+"""Parameters of a study that name the fields from which ``validators.library.response`` derives the outcomes."""
+
 _UNREAD = " (nothing that is stored is read from it)"
 
 
@@ -316,13 +319,15 @@ def _reads(use: _Use, export_column: str) -> bool:
 
 
 def _structural(study: Study) -> frozenset[tuple[str, str]]:
-    """Name the fields on which visits, study days and the efficacy table hang."""
+    """Name the fields on which visits, study days, derived responses and the efficacy table hang."""
     anchors = [anchor for anchor in (study.anchor, study.visit_date) if isinstance(anchor, Anchor)]
     found = {(anchor.form, anchor.field) for anchor in anchors}
     for measure in study.measures:
         found.add((measure.form, measure.field))
         if measure.subset:
             found.add(measure.subset[:2])
+    named = {text for key in _RESPONSE for text in _texts(study.parameters.get(key, {}))}
+    found |= {(form.name, each.name) for form in study.forms for each in form.fields if each.name in named}
     return frozenset(found)
 
 

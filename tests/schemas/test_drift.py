@@ -376,7 +376,8 @@ def _attribute(draw, structure: ProjectStructure, part: str) -> ProjectStructure
 @st.composite
 def mutated(draw) -> tuple[ProjectStructure, ProjectStructure]:
     structure = draw(structures())
-    part = draw(st.sampled_from([each.name for each in fields(ProjectStructure)]))
+    # most of a structure is its fields
+    part = draw(st.sampled_from([*["fields"] * 6, *(each.name for each in fields(ProjectStructure))]))
     value = getattr(structure, part)
     if part in ("fields", "instruments", "events") and value:
         if len(value) > 1 and draw(st.booleans()):
@@ -397,6 +398,18 @@ def mutated(draw) -> tuple[ProjectStructure, ProjectStructure]:
     if part == "export_fields":
         return structure, replace(structure, export_fields=draw(st.sampled_from([value[:-1], (*value, "more")])))
     return structure, replace(structure, **{part: _another(draw, value)})
+
+
+def test_no_attribute_of_any_kind_of_field_changes_unseen():
+    known = {"field_type": TYPES, "text_validation_type": VALIDATIONS, "select_choices_or_calculations": CHOICES}
+    for row in ROWS[1:]:
+        for each in fields(RedcapField):
+            value = getattr(row, each.name)
+            others = known.get(each.name, (not value,) if isinstance(value, bool) else (f"{value}x", "quite another"))
+            for other in others:
+                if other != value:
+                    drift = compare(PROJECT, with_row(row.field_name, **{each.name: other}))
+                    assert row.field_name in {change.subject for change in drift.changes}, (row, each.name, other)
 
 
 @given(structures())

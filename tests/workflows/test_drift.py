@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from schemas import dictionary
+from schemas import dictionary, loading
 from schemas.coordinates import Coordinate, RowKey
 from schemas.drift import Gravity, compare
 from schemas.project import ProjectStructure, RedcapField, Snapshot
 from schemas.study import Anchor, CheckSpec, Choice, Kind, Measure, Severity, Study
+from sync.errors import SourceMismatch
 from sync.harmonise import mapping as mappings
+from sync.harmonise import placement
 from sync.harmonise.harmonise import harmonise
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
@@ -397,9 +399,41 @@ class TestAcceptance:
         state = drift.accept(now, by="a data manager", at=AT)
         assert not drift.examine(drift.baseline(state, None), now, a_plan()).drift
 
-    def test_a_dictionary_is_examined_with_what_it_was(self):
-        found = drift.examine(PROJECT, without("krea"), a_plan(None, None), holds=holding(("labor", "krea")))
+    def test_what_is_stored_is_read_by_the_study_as_it_was_and_only_if_it_matters(self):
+        asked: list[Study] = []
+
+        def stored(study: Study):
+            asked.append(study)
+            return harmonise(a_pull(), study, mappings.identity(study)).frames
+
+        plan = a_plan(None, None)
+        assert not drift.examine(PROJECT, PROJECT, plan, stored=stored).drift
+        assert not drift.examine(PROJECT, a_project(*ROWS, a_row("more", "labor")), plan, stored=stored).impact.stops
+        assert not asked
+        found = drift.examine(PROJECT, without("krea"), plan, stored=stored)
         assert [sentence for sentence in found.impact.stops if "'krea'" in sentence]
+        assert asked == [dictionary.study_from_project(PROJECT)]
+        with pytest.raises(SourceMismatch, match="sync sites drift --site here --accept"):
+            drift.refuse("here", found.impact)
+        # a field that never held anything may go
+        harmless = drift.examine(PROJECT, without("hobby"), plan, stored=stored)
+        drift.refuse("here", harmless.impact)
+        assert harmless.impact.notices
+
+    def test_a_field_that_left_an_accepted_dictionary_keeps_its_stored_values(self, tmp_path):
+        now = without("krea")
+        studies = [dictionary.study_from_project(each) for each in (PROJECT, now)]
+        url = f"sqlite:///{tmp_path}/own.sqlite"
+        for night, (study, project) in enumerate(zip(studies, (PROJECT, now), strict=True)):
+            own = SqlWarehouse(url, study, secret=b"a secret of the tests")
+            own.upgrade()
+            pull = a_pull(project, grad=str(night + 1))
+            store(own, night, harmonise(pull, study, mappings.identity(study)).frames)
+            own.close()
+        own = SqlWarehouse(url, studies[0], secret=b"a secret of the tests")
+        (labs,) = (frame for frame in own.reader().frames("here") if frame.form.name == "labor")
+        own.close()
+        assert labs.rows["krea"].to_list() == [80.0, 120.0]
 
     def test_another_mapping_is_told_and_reads_every_row_anew(self):
         first = drift.examine(PROJECT, PROJECT, a_plan())
@@ -561,3 +595,42 @@ def test_additive_drift_never_stops_a_site_and_leaves_nothing_out(now, is_derive
     assert not impact.stops
     assert not impact.absent
     assert len(impact.notices) == len(found.changes)
+
+
+# --- the four centres of the shipped study
+
+
+def shipped(site: str) -> tuple[Study, SiteMapping, ProjectStructure]:
+    """Build the project that a shipped mapping speaks of: every field that it reads, as plain text."""
+    study = loading.shipped_study("sle")
+    path = loading.shipped_folder("sle") / "sites" / f"{site}.toml"
+    mapping = mappings.parse(path.read_text(encoding="utf-8"), study)
+    fields: dict[str, list[str]] = {"first": [mapping.record or "id"]}
+    for form in study.forms:
+        if form.name in mapping.forms:
+            for part in placement.slices(form, mapping):
+                names = [name for source in part.sources.values() for name in source.site_fields]
+                fields.setdefault(part.instrument, []).extend(names)
+    is_classic = mapping.layout is mappings.Layout.CLASSIC
+    events = {} if is_classic else {event: list(fields) for event in mapping.visits.values()}
+    return study, mapping, b.a_structure(fields, events=events)
+
+
+@pytest.mark.parametrize("site", ["drumtower", "zhenjiang", "jiangsu", "yangzhou"])
+def test_every_field_that_a_shipped_mapping_reads_stops_its_site_when_it_goes(site):
+    study, mapping, project = shipped(site)
+    assert not affected(compare(project, project), study, mapping).stops
+    read = project.fields[1:]
+    assert len(read) > 50
+    bare = replace(project, fields=project.fields[:1])
+    stops = affected(compare(project, bare), study, mapping, holds=NOTHING).stops
+    assert len(stops) == len({row.field_name for row in read} - {project.record_field})
+
+
+def test_fields_on_which_the_derived_response_hangs_are_never_left_out():
+    study, mapping, project = shipped("zhenjiang")
+    source = mapping.forms["bilag"].sources[study.parameters["bilag"]["total"]].field
+    rows = tuple(replace(r, field_type="radio") if r.field_name == source else r for r in project.fields)
+    impact = affected(compare(project, replace(project, fields=rows)), study, mapping)
+    assert len(impact.stops) == 1
+    assert not impact.absent
