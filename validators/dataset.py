@@ -11,8 +11,10 @@ from functools import cached_property
 
 import polars as pl
 
+from schemas.coordinates import KEY_COLUMNS
 from schemas.frames import (
     DECLARED_SCHEMA,
+    META_COLUMNS,
     PROBLEM_SCHEMA,
     FormFrame,
     columns_of,
@@ -60,6 +62,8 @@ class Dataset:
         self._tables: dict[str, pl.DataFrame] = {}
         self._pointers: dict[tuple[str, str, str, str, str], pl.Series] = {}
         self._unreadable: dict[str, dict[str, pl.Series]] = {}
+        self._columns: dict[str, Mapping[str, Field]] = {}
+        self._keys: dict[str, pl.DataFrame] = {}
         self._unmarked: dict[str, tuple[pl.Series, pl.Series]] = {}
         self._words: dict[str, dict[str, pl.Series]] = {}
 
@@ -78,7 +82,19 @@ class Dataset:
 
     def field_of(self, form: str, column: str) -> Field | None:
         """Find the field behind a frame column."""
-        return columns_of(self.form(form)).get(column)
+        return self.columns(form).get(column)
+
+    def columns(self, form: str) -> Mapping[str, Field]:
+        """Map the frame columns of a form to their fields, as ``frames.columns_of`` does, worked out once."""
+        if form not in self._columns:
+            self._columns[form] = columns_of(self.form(form))
+        return self._columns[form]
+
+    def keys(self, form: str) -> pl.DataFrame:
+        """Give key and site columns of a form's rows: narrow, so that single rows come out fast."""
+        if form not in self._keys:
+            self._keys[form] = self.frames[form].rows.select(*KEY_COLUMNS, *META_COLUMNS)
+        return self._keys[form]
 
     def table(self, form: str) -> pl.DataFrame:
         """Give a form's rows with ``_row`` (UInt32, its position) and ``_order`` (the visit's place, or null)."""

@@ -12,7 +12,7 @@ import polars as pl
 from schemas.errors import Problem
 from schemas.study import CheckSpec, Form, Study, column_of
 from validators import messages, references
-from validators.library import catalogue
+from validators.library import catalogue, response
 from validators.library.registry import LibraryCheck
 from validators.logic import parser, tree
 from validators.logic.compile import NotExecutable, Unresolved, compile_logic
@@ -29,7 +29,7 @@ def lint(study: Study) -> tuple[Problem, ...]:
     return tuple(
         [*_branching(study)]
         + [problem for check in study.checks for problem in _check(study, check)]
-        + [*_cycles(study)]
+        + [*_cycles(study), *_parameters(study)]
     )
 
 
@@ -193,6 +193,21 @@ def _cycles(study: Study) -> Iterator[Problem]:
             else:
                 continue
             yield Problem(file="checks", key=f"check[{check}].params.explains", wrong=wrong, remedy=remedy)
+
+
+def _parameters(study: Study) -> Iterator[Problem]:
+    """Find a rule set of responses that cannot be carried out."""
+    if "response" not in study.parameters:
+        return
+    try:
+        response.rule_set(study)
+    except KeyError as error:
+        wrong = f"the key {error.args[0]} is missing"
+    except ValueError as error:
+        wrong = str(error)
+    else:
+        return
+    yield Problem(file="study.toml", key="parameters.response", wrong=wrong, remedy="See library/response.")
 
 
 def without_trials(checks: Iterable[CheckSpec]) -> tuple[str, ...]:

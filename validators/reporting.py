@@ -27,11 +27,11 @@ class Reporter:
         self.languages = data.study.languages or ("en",)
         self._visits = {visit.id: visit.label for visit in data.study.visits}
         self._labels = {name: several[0].label for name, several in data.fields.items()}
-        self._site_events: dict[tuple[str, str], str | None] = {}
+        self._places: dict[tuple[str, str, str], str | None] = {}
 
     def of_cells(self, spec: CheckSpec, cells: Cells, hits: Iterable[Hit]) -> Iterator[Finding]:
         """Write the findings of one built-in check on one form."""
-        rows = self.data.table(cells.form)
+        rows = self.data.keys(cells.form)
         for hit in hits:
             place = Read(form=cells.form, column=hit.column)
             reads = tuple(Read(form=cells.form, column=column) for column in self._columns(cells.form, hit.column)) or (
@@ -48,7 +48,7 @@ class Reporter:
         failing = (one.states == FAILING).arg_true()
         if not failing.len():
             return
-        keys = one.keys if one.keys is not None else self.data.table(one.form)
+        keys = one.keys if one.keys is not None else self.data.keys(one.form)
         facts = {name: values.gather(failing).to_list() for name, values in one.facts.items()}
         pointers = [None if each.rows is None else each.rows.gather(failing).to_list() for each in one.reads]
         for nth, row in enumerate(failing.to_list()):
@@ -71,7 +71,7 @@ class Reporter:
         *,
         verdict: Verdict | None = None,
     ) -> Finding:
-        frame, each = self.data.frames[form], self._field(form, target)
+        each = self._field(form, target)
         value, raw = self._texts(form, target, row)
         event, instance = str(key["event"]), int(key["instance"])
         return Finding(
@@ -86,8 +86,8 @@ class Reporter:
             unit=each.unit if each is not None else None,
             message=self._message(spec, form, target, key, facts, value, raw),
             evidence=tuple(dict.fromkeys(evidence)),
-            site_event=key["_site_event"] if "_site_event" in key else self._site_event(form, event),
-            site_instrument=key.get("_site_instrument") or self._common(frame.rows, "_site_instrument"),
+            site_event=key["_site_event"] if "_site_event" in key else self._usual(form, "_site_event", event),
+            site_instrument=key.get("_site_instrument") or self._usual(form, "_site_instrument", event),
             site_instance=key.get("_site_instance"),
             raises_query=spec.raises_query,
             review_before_release=spec.review_before_release,
@@ -155,8 +155,7 @@ class Reporter:
 
     def _columns(self, form: str, target: str) -> tuple[str, ...]:
         """Name the frame columns of a target: itself, or a checkbox field's boxes."""
-        names = self.data.table(form).columns
-        if target in names:
+        if target in self.data.columns(form):
             return (target,)
         return tuple(each for one in self._bearers(target) if one.form == form for each in one.columns)
 
@@ -173,37 +172,31 @@ class Reporter:
 
     def _texts(self, form: str, column: str, row: int | None) -> tuple[str | None, str | None]:
         frame = self.data.frames[form]
-        if row is None or column not in frame.rows.columns:
+        if row is None or column not in self.data.columns(form):
             return None, None
-        raw = frame.raw[column][row] if column in frame.raw.columns else None
-        return messages.text_of(frame.rows[column][row]), raw
+        return messages.text_of(frame.rows[column][row]), frame.raw[column][row]
 
     def _evidence(self, read: Read, key: Mapping[str, Any], row: int | None) -> Evidence:
         value, raw = self._texts(read.form, read.column, row)
         if row is None:
             event = read.visit or str(key["event"])
             return Evidence(event=event, instrument=read.form, instance=1, field=read.column, raw=None, value=None)
-        rows = self.data.frames[read.form].rows
+        _, _, event, instrument, instance = self.data.keys(read.form).row(row)[: len(KEY_COLUMNS)]
         return Evidence(
-            event=rows["event"][row],
-            instrument=rows["instrument"][row],
-            instance=rows["instance"][row],
+            event=event,
+            instrument=instrument,
+            instance=instance,
             field=read.column,
             raw=raw,
             value=value,
         )
 
-    def _site_event(self, form: str, event: str) -> str | None:
+    def _usual(self, form: str, column: str, event: str) -> str | None:
         """Guess where a row that does not exist yet would stand: where other subjects' rows of that visit do."""
-        if (form, event) not in self._site_events:
-            rows = self.data.frames[form].rows
-            self._site_events[form, event] = self._common(rows.filter(pl.col("event") == event), "_site_event")
-        return self._site_events[form, event]
-
-    @staticmethod
-    def _common(rows: pl.DataFrame, column: str) -> str | None:
-        values = rows[column].drop_nulls()
-        return str(values.mode().sort()[0]) if values.len() else None
+        if (form, column, event) not in self._places:
+            values = self.data.keys(form).filter(pl.col("event") == event)[column].drop_nulls()
+            self._places[form, column, event] = str(values.mode().sort()[0]) if values.len() else None
+        return self._places[form, column, event]
 
 
 _NOTHING = "\x00"

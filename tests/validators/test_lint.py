@@ -1,5 +1,7 @@
 """Lint of checks: what would not run, or would run and say nonsense."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.spec import bench
@@ -57,3 +59,19 @@ def test_branching_that_cannot_be_carried_out_is_named():
     form = bench.form("f", bench.field("a", branching="[zz] = 1"), bench.field("b", calculation="nonsense(1)"))
     found = [each.key for each in lint.lint(bench.study(form))]
     assert found == ["field[a].branching", "field[b].calculation"]
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"),
+    [
+        ({}, None),
+        ({"rule_set": "guess"}, "rule_set = 'guess' is not implemented"),
+        ({"rescue_rule": "PCR_max"}, "rescue_rule = 'PCR_max' is not implemented"),
+        ({"first": "month_4"}, "baseline and first must be among visits"),
+    ],
+)
+def test_a_rule_set_that_is_not_implemented_is_named(more, wrong):
+    whole = bench.sle()
+    parameters = {**whole.parameters, "response": {**whole.parameters["response"], **more}}
+    found = [each.wrong for each in lint.lint(replace(whole, parameters=parameters))]
+    assert found == ([] if wrong is None else [wrong])

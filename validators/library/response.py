@@ -74,10 +74,18 @@ class _Course:
 
 
 def rule_set(study: Study, **changed: Any) -> RuleSet:
-    """Read the rule set out of the study's parameters; KeyError where it has none or names an unknown one."""
+    """Read the rule set out of the study's parameters.
+
+    KeyError where it has none or lacks a key, ValueError where it names what is not implemented. No source says how
+    rescue therapy counts, so ``rescue_rule`` can only be "ignore".
+    """
     found = {**study.parameters["response"], **changed}
-    if found["rule_set"] not in RULE_SETS:
-        raise KeyError(found["rule_set"])
+    known = (("rule_set", RULE_SETS), ("relapse_on", {"severe", "any"}), ("rescue_rule", {"ignore"}))
+    for key, values in known:
+        if key in found and found[key] not in values:
+            raise ValueError(f"{key} = {found[key]!r} is not implemented")
+    if found["baseline"] not in found["visits"] or found["first"] not in found["visits"]:
+        raise ValueError("baseline and first must be among visits")
     return RuleSet(
         name=found["rule_set"],
         version=str(found["version"]),
