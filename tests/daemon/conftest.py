@@ -7,17 +7,30 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.demo import stage
-from tests.acceptance import conftest as acceptance
+from schemas import loading
+from sync.demo import odm, projects, stage, truth
+from sync.harmonise import mapping
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=ZoneInfo(stage.ZONE))
 
-true_projects = acceptance.true_projects
+
+@pytest.fixture(scope="session")
+def project_files() -> dict[str, str]:
+    """Give each centre's project XML, free of errors."""
+    study = loading.shipped_study("sle")
+    invented = truth.truth()
+    folder = loading.shipped_folder("sle") / "sites"
+    return {
+        site: odm.write(
+            projects.build(study, mapping.parse((folder / f"{site}.toml").read_text("utf-8"), study), invented, site)
+        )
+        for site in stage.CENTRES
+    }
 
 
 @pytest.fixture
-def served(tmp_path: Path, true_projects: dict[str, str]) -> Iterator[stage.Stage]:
+def served(tmp_path: Path, project_files: dict[str, str]) -> Iterator[stage.Stage]:
     """Serve four centres on a port of this test's own."""
-    playing = stage.set_up(tmp_path / "stage", true_projects, start=START)
+    playing = stage.set_up(tmp_path / "stage", project_files, start=START)
     yield playing
     playing.sandbox.stop()
