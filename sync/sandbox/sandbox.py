@@ -148,19 +148,24 @@ class Sandbox:
         return self._server.url
 
     def stop(self) -> None:
-        """Stop listening and close the state; safe to call twice."""
+        """Stop listening; `start` may follow. Safe to call twice."""
         if self._server is not None:
             self._server.stop()
             self._server = None
-        self._store.close()
+
+    def close(self) -> None:
+        """Stop listening and close the state for good; safe to call twice."""
+        self.stop()
+        with self._lock:
+            self._store.close()
 
     def __enter__(self) -> Self:
         """Return the sandbox itself."""
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Stop the server."""
-        self.stop()
+        """Stop the server and close the state."""
+        self.close()
 
     @contextmanager
     def _saved(self, project: Project) -> Iterator[None]:

@@ -94,6 +94,6 @@ def serve(
             pass
         print("stopped", file=sys.stderr)
     finally:
-        sandbox.stop()
+        sandbox.close()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -261,3 +261,19 @@ def test_an_idle_connection_does_not_hold_up_the_stop(invented_xml):
         start = time.monotonic()
         sandbox.stop()
         assert time.monotonic() - start < 5
+
+
+def test_a_stopped_sandbox_starts_again_with_its_state(tmp_path, invented_xml):
+    with Sandbox(state=tmp_path) as sandbox:
+        sandbox.add_project(invented_xml, slug="one", token="a" * 32)
+        sandbox.start()
+        sandbox.stop()
+        sandbox.project("one").set("1", {"age": "70"}, event="baseline_arm_1")
+        call = {"token": "a" * 32, "content": "record", "format": "json", "records": "1"}
+        assert requests.post(sandbox.start(), data=call, timeout=5).json()[0]["age"] == "70"
+    with Sandbox(state=tmp_path) as again:
+        assert requests.post(again.start(), data=call, timeout=5).json()[0]["age"] == "70"
+        again.revoke_token("a" * 32)
+        assert requests.post(again.start(), data=call, timeout=5).status_code == 403
+    with Sandbox(state=tmp_path) as last:
+        assert requests.post(last.start(), data=call, timeout=5).status_code == 403
