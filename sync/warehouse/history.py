@@ -69,7 +69,7 @@ def _versions(
         first = (None, None) if life.ended_at else _standing(connection, slot, row)
     found = [version(*first, life.first_run_id, life.first_at, "first")]
     for change in changes:
-        word = "ended" if change.run_id == life.end_run_id else "changed"
+        word = "ended" if change.changed_at == life.ended_at else "changed"
         found.append(version(change.new, change.raw_new, change.run_id, change.changed_at, word))
     if life.end_run_id is not None and life.ended_at is not None and found[-1].change != "ended":
         found.append(version(None, None, life.end_run_id, life.ended_at, "ended"))

@@ -94,7 +94,8 @@ cell_change = sa.Table(
     sa.Column("new", sa.Text()),
     sa.Column("raw_old", sa.Text()),
     sa.Column("raw_new", sa.Text()),
-    sa.Column("changed_at", Instant(), nullable=False),
+    # A run that is repeated under its own name may change a cell again, at another moment.
+    _key("changed_at", Instant()),
     sa.Index(None, "site", "table_name", "record"),
 )
 
@@ -110,7 +111,7 @@ row_end = sa.Table(
     _key("instance", sa.BigInteger()),
     sa.Column("first_run_id", sa.Text(), nullable=False),
     sa.Column("first_at", Instant(), nullable=False),
-    sa.Column("ended_at", Instant(), nullable=False),
+    _key("ended_at", Instant()),
     sa.Index(None, "site", "table_name", "record"),
 )
 

@@ -1,6 +1,7 @@
 """What stands after a store, what it leaves in the history, and what it leaves alone."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -149,6 +150,13 @@ class TestASecondStore:
         assert b.store(warehouse, 1, frame) == StoreCounts()
         assert not warehouse.reader().verify().problems
         assert dump(warehouse, "cell_change") == {"cell_change": []}
+
+    def test_of_a_run_that_is_repeated_under_its_name_notes_each_change(self, warehouse):
+        for minute, value in enumerate((1.0, 2.0, 3.0)):
+            with warehouse.transaction(b.SITE, "run-0", b.moment(0) + timedelta(minutes=minute)) as transaction:
+                transaction.store([b.frame(b.LABS, {ONE: {"creat": value}})], mapping_version="1", complete=True)
+        history = warehouse.reader().history(Coordinate(row=b.key(), field="creat"))
+        assert [version.value for version in history] == ["1", "2", "3"]
 
 
 class TestRowsThatVanish:

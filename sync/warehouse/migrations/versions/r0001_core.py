@@ -53,6 +53,7 @@ def _create_tables() -> None:
             "instrument",
             "instance",
             "column_name",
+            "changed_at",
             name=op.f("pk_cell_change"),
         ),
     )
@@ -278,6 +279,7 @@ def _create_tables() -> None:
             "event",
             "instrument",
             "instance",
+            "ended_at",
             name=op.f("pk_row_end"),
         ),
     )
