@@ -44,7 +44,8 @@ def hold(findings: Iterable[Finding], specs: Mapping[str, CheckSpec]) -> tuple[F
                 subjects.setdefault((row.record, other), each.check)
         if each.severity is Severity.HARD and spec.category != "missing":
             graver.setdefault((row.record, row.event, row.instrument, row.instance, each.field), each.check)
-    return tuple(replace(each, held_by=_holder(each, specs, cells, visits, subjects, graver)) for each in found)
+    held = ((each, _holder(each, specs, cells, visits, subjects, graver)) for each in found)
+    return tuple(each if cause is None else replace(each, held_by=cause) for each, cause in held)
 
 
 def _holder(

@@ -13,9 +13,10 @@ from schemas import forms
 from schemas.coordinates import RowKey
 from schemas.study import CheckSpec
 from tests.spec import bench
-from validators import engine, shape
+from validators import dataset, engine, shape
 from validators.findings import Condition
 from validators.library import catalogue, registry
+from validators.sheet import Sheet
 
 LIMITS = bench.form(
     "f",
@@ -324,3 +325,15 @@ def test_dates_in_messages_are_iso_and_numbers_short():
     found = engine.judge(bench.study(form, checks=[spec]), [frame], site="zj", prefix="", as_of=bench.NOW)
     assert found.findings[0].message["en"] == "A=2.5 2.50 2012-03-05 (blank)"
     assert [each.value for each in found.findings[0].evidence] == ["2.5", date(2012, 3, 5).isoformat()]
+
+
+def test_logic_that_breaks_while_running_takes_nothing_else_along():
+    frame = bench.frame(PAIR, "record a b\n1 5 3")
+    data = dataset.Dataset(bench.study(PAIR), [frame], site="zj", prefix="", as_of=bench.NOW)
+    sheet = Sheet(data, "f")
+    good = sheet.rule("[a] > [b]")
+    broken = replace(good, compiled=replace(good.compiled, truth=pl.col("nosuch") > 1))
+    first, second = sheet.run([good, broken])
+    assert first.truth.to_list() == [True]
+    assert second.truth.to_list() == [None]
+    assert second.refused == "check errored: ColumnNotFoundError"

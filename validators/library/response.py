@@ -172,6 +172,8 @@ def derive(frames: Sequence[FormFrame], study: Study, rules: RuleSet | None = No
     if home is None or not by_form[home].rows.height:
         return SCHEMA.to_frame()
     index = indices.bilag(study.parameters, home)
+    if index.version in by_form[home].absent:
+        return SCHEMA.to_frame()
     graded = _graded(by_form[home], index)
     known = _known_visits(by_form.values())
     dead = _dead(by_form, study, rules)
