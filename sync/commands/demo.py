@@ -1,5 +1,7 @@
 """Run the main job on embedded parts (`sync demo`)."""
 
+import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 @click.command("demo")
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path("syncline-demo"), show_default=True,
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path("syncline-demo"),
+    show_default=True,
     help="Folder to play in; an earlier demo there is replaced.",
 )  # fmt: skip
 @click.option("--nights", default=3, show_default=True, type=click.IntRange(1, 30))
@@ -154,12 +157,23 @@ def _conclude(played: "Play", cwd: Path) -> None:
 def _leftovers(played: "Play", cwd: Path) -> None:
     folder = played.folder
     shown = folder.relative_to(cwd) if folder.is_relative_to(cwd) else folder
+    program = called_as(Path(sys.argv[0]), cwd, shutil.which("sync"))
     click.echo(
         f"\nIn {shown}: warehouse.sqlite, queries/ (a list per site), logs/, sandbox/, tokens/, config.toml. Go on with"
     )
-    click.echo(f"  {played.serve_command.replace(str(folder), str(shown))} &")
+    click.echo(f"  {program}{played.serve_command.replace(str(folder), str(shown)).removeprefix('sync')} &")
     for command in ("validate --site zhenjiang", "queries list --site jiangsu --all", "status", "warehouse verify"):
-        click.echo(f"  sync --config {shown}/config.toml {command}")
+        click.echo(f"  {program} --config {shown}/config.toml {command}")
+
+
+def called_as(program: Path, cwd: Path, first: str | None) -> str:
+    """Write the program the way it can be called again: coreutils has a `sync` of its own on the PATH."""
+    if program.name not in ("sync", "syncline"):
+        return "python -m sync"
+    if first and Path(first).resolve() == program.resolve():
+        return program.name
+    found = program.absolute()
+    return str(found.relative_to(cwd)) if found.is_relative_to(cwd) else str(found)
 
 
 def _mean(line: Any) -> str:

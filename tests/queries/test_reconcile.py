@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.study import Severity
-from sync.queries import fuse
 from sync.queries.model import CancelReason, CloseReason, State
 from tests.queries import samples
 from validators.findings import Condition, Coverage
@@ -148,26 +147,3 @@ def test_counts_hold_no_values():
     assert done.counts["opened"] == 9
     assert set(done.counts) >= {"opened", "reopened", "closed", "unchanged", "candidates"}
     assert all(isinstance(count, int) for count in done.counts.values())
-
-
-class TestFuse:
-    LIMITS = fuse.Limits(most=8, share=0.5, floor=3)
-
-    def test_a_first_run_may_open_any_number(self):
-        done = samples.run(samples.judgement(MANY))
-        assert fuse.blown(done, live_before=0, first=True, limits=self.LIMITS) is None
-        reason = fuse.blown(done, live_before=20, first=False, limits=self.LIMITS)
-        assert reason == "the run would open 9 queries at once (limit 8)"
-
-    def test_a_mass_closure_blows_it_by_share(self):
-        queries = samples.run(samples.judgement(MANY), run_id="run-1").queries
-        done = samples.run(samples.judgement(MANY[:5]), queries, next_number=99)
-        assert done.closed == 4
-        assert fuse.blown(done, live_before=9, first=False, limits=self.LIMITS) is None
-        reason = fuse.blown(done, live_before=7, first=False, limits=self.LIMITS)
-        assert reason == "the run would close 4 queries beside 7 live ones (limit 50%)"
-
-    def test_few_are_never_many(self):
-        queries = samples.run(samples.judgement(MANY[:3]), run_id="run-1").queries
-        done = samples.run(samples.judgement(), queries, next_number=99)
-        assert fuse.blown(done, live_before=3, first=False, limits=self.LIMITS) is None
