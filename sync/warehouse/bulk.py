@@ -83,13 +83,14 @@ def upsert(
         _driver(connection).executemany(sql, _for_sqlite(frame))
         return
     staging = "syncline_staging"
-    connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{staging}")
-    connection.exec_driver_sql(
+    run(connection, f"DROP TABLE IF EXISTS pg_temp.{staging}")
+    run(
+        connection,
         f"CREATE TEMP TABLE {staging} ON COMMIT DROP AS "
-        f"SELECT {_names(frame.columns)} FROM {quoted(table)} WITH NO DATA"
+        f"SELECT {_names(frame.columns)} FROM {quoted(table)} WITH NO DATA",
     )
     _copy(connection, staging, frame)
-    connection.exec_driver_sql(f"{head} SELECT {_names(frame.columns)} FROM {staging} {resolve}")
+    run(connection, f"{head} SELECT {_names(frame.columns)} FROM {staging} {resolve}")
 
 
 def execute_many(connection: sa.Connection, sql: str, frame: pl.DataFrame) -> int:

@@ -146,7 +146,7 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
 
 def _add_column(connection: sa.Connection, table: str, column: sa.Column[object]) -> None:
     type_ = column.type.compile(connection.dialect)
-    connection.exec_driver_sql(f"ALTER TABLE {bulk.quoted(table)} ADD COLUMN {bulk.quoted(column.name)} {type_}")
+    bulk.run(connection, f"ALTER TABLE {bulk.quoted(table)} ADD COLUMN {bulk.quoted(column.name)} {type_}")
 
 
 def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> None:
@@ -158,12 +158,12 @@ def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> Non
     names = {column["name"] for column in sa.inspect(connection).get_columns(before.table_name)}
     old, retired = before.column_name, _retired(before)
     if retired in names:
-        connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {bulk.quoted(old)}")
+        bulk.run(connection, f"ALTER TABLE {table} DROP COLUMN {bulk.quoted(old)}")
     else:
-        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME COLUMN {bulk.quoted(old)} TO {bulk.quoted(retired)}")
+        bulk.run(connection, f"ALTER TABLE {table} RENAME COLUMN {bulk.quoted(old)} TO {bulk.quoted(retired)}")
     _add_column(connection, before.table_name, forms.stored_column(after))
     first = bulk.quoted(layout.first_table(before.table_name))
-    connection.exec_driver_sql(f"UPDATE {first} SET row_hash = NULL")
+    bulk.run(connection, f"UPDATE {first} SET row_hash = NULL")
 
 
 def _widen_column(connection: sa.Connection, before: Slot, after: Slot) -> None:

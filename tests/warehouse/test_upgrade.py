@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.coordinates import Coordinate
-from schemas.study import Kind
+from schemas.study import Kind, Measure
 from sync.errors import ConfigError
 from sync.ports.stored import StoreCounts
 from sync.warehouse import layout, tables, views
@@ -213,6 +213,21 @@ class TestTheLayout:
         with warehouse._engine.connect() as connection:
             sql = "SELECT run_id, run_id_field, remarks_field FROM visit_form"
             assert connection.exec_driver_sql(sql).one() == ("run-0", "theirs", "too")
+
+    def test_holds_names_as_long_as_redcap_allows(self, opened):
+        name, column = "an_instrument_" + "x" * 50, "a_field_" + "y" * 92
+        fields = [*(b.field(f"{column}{i:03d}", Kind.TEXT, name) for i in range(layout.WIDTH + 1))]
+        long = b.form(name, *fields, b.field("percent%_of'it\"", Kind.NUMBER, name))
+        warehouse = opened(b.study(long, measures=[Measure(name="50 % o'clock", form=name, field="percent%_of'it\"")]))
+        assert warehouse.upgrade() == []
+        cells = {f"{column}000": "first", f"{column}{layout.WIDTH:03d}": "last", "percent%_of'it\"": 1.5}
+        frame = b.frame(long, {ONE: cells})
+        b.store(warehouse, 0, frame)
+        assert b.store(warehouse, 1, b.frame(long, {ONE: cells | {f"{column}000": "other"}})).cells_changed == 1
+        assert warehouse.reader().frames(b.SITE)[0].rows[f"{column}000"].to_list() == ["other"]
+        assert b.store(warehouse, 2, b.frame(long, {})).deleted == 1
+        with warehouse.transaction(b.SITE, "run-3", b.moment(3)) as transaction:
+            assert transaction.quarantine([b.key(instrument=name)]) == 0
 
     def test_covers_every_relation_of_its_own(self):
         assert {table.name for table in tables.core.sorted_tables} <= layout.RESERVED
