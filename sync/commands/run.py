@@ -28,6 +28,7 @@ def command(
     Every site is tried; the exit code is the gravest of them. Silent on success unless stdout is a terminal.
     """
     from sync import errors
+    from sync.alerts import sending
     from sync.workflows import run as runs
     from sync.workflows.night import NightOptions
 
@@ -36,7 +37,12 @@ def command(
     if not chosen:
         raise errors.ConfigError([f"{app.config.path.name}: no site is configured; add a [[sites]] section"])
     options = NightOptions(full=True, dry_run=dry_run, allow_mass_change=allow_mass_change)
-    result = runs.run(app, chosen, options=options)
+    try:
+        result = runs.run(app, chosen, options=options)
+    except errors.SyncError as error:
+        sending.after_failure(app, error)
+        raise
+    sending.after_run(app, result)
     if as_json:
         output.emit_json(result.document())
     elif sys.stdout.isatty() or dry_run or invocation.verbose:
