@@ -22,6 +22,10 @@ BUSY_SECONDS = 60
 """How long a writer waits for another site's transaction on SQLite."""
 
 
+_AS_NEEDED = -1
+"""Each site's thread holds up to three connections (lock, transaction, reader); a limit could starve them all."""
+
+
 def open_engine(url: str) -> sa.Engine:
     """Build the engine for a warehouse URL; ConfigError where it names no database that Syncline knows."""
     try:
@@ -48,7 +52,10 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     if not Path(url.database).parent.is_dir():
         raise ConfigError(["[warehouse] url: the folder of the SQLite file does not exist; create it"])
     engine = sa.create_engine(
-        url.set(drivername="sqlite"), connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
+        url.set(drivername="sqlite"),
+        connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,
+        max_overflow=_AS_NEEDED,
     )
 
     @event.listens_for(engine, "do_connect")
@@ -86,6 +93,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         connect_args={"options": "-c timezone=UTC"},
         pool_pre_ping=True,
         hide_parameters=True,
+        max_overflow=_AS_NEEDED,
     )
 
 
