@@ -149,6 +149,12 @@ class Reporter:
                 found[name] = self._visits.get(value, value) if value is not None else None
             elif name in one.field_facts:
                 found[name] = self._labels.get(value, value) if value is not None else None
+            elif name in one.form_facts:
+                labels = [self.data.form(form).label for form in value or ()]
+                found[name] = {
+                    language: ", ".join(messages.in_language(label, language) for label in labels)
+                    for language in self.languages
+                }
             else:
                 found[name] = value
         return found

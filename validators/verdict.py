@@ -50,6 +50,8 @@ class Verdict:
     visit_facts: frozenset[str] = frozenset()
     #: placeholders in ``facts`` that hold field names, shown by the fields' labels
     field_facts: frozenset[str] = frozenset()
+    #: placeholders in ``facts`` that hold lists of form names, shown by the forms' labels
+    form_facts: frozenset[str] = frozenset()
     #: why rows are not evaluated
     reason: str = UNREADABLE
     #: the same row by row, where reasons differ (null: ``reason``)

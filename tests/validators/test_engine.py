@@ -337,3 +337,29 @@ def test_logic_that_breaks_while_running_takes_nothing_else_along():
     assert first.truth.to_list() == [True]
     assert second.truth.to_list() == [None]
     assert second.refused == "check errored: ColumnNotFoundError"
+
+
+def test_every_finding_of_the_shipped_study_is_failing_where_it_stands():
+    tables = {
+        "screening_consent": "record event subject_id consent_date\n1 screening NJDT-1 2012-09-01\n2 screening Z-2 .",
+        "msc_infusion": "record event inf_date inf_reaction\n1 day_0 2012-03-05 1\n1 day_7 2012-03-30 0\n2 day_0 ?x 1",
+        "visit_form": "record event visit_date\n1 day_0 2012-03-05\n1 month_3 2012-03-05\n1 month_6 2011-09-03",
+        "labs": "record event lab_date creat hgb\n1 day_0 2012-03-05 80 120\n1 month_3 2012-06-04 999 12",
+        "vitals": "record event sbp dbp weight_kg\n1 day_0 120 130 60\n1 month_3 ?x 80 90\n2 day_0 . . .",
+        "sledai": "record event sledai_total sledai_01\n1 month_3 5 3\n1 month_6 . 1",
+        "bilag": "record event bilag_version bilag_total bilag_renal\n1 day_0 2004 3 A\n1 month_3 2004 3 E",
+        "outcome": "record event resp_site\n1 month_6 RELAPSE\n1 month_9 MCR",
+        "disposition": "record event instance eos_date eos_status\n1 eos 1 2013-01-01 death\n1 eos 2 2013-02-01 death",
+    }
+    found = bench.judged(bench.sle(), tables)
+    assert len({each.check for each in found.findings}) > 15
+    wrong = [
+        (each.check, each.row, each.field)
+        for each in found.findings
+        if found.conditions.at(check=each.check, row=each.row, field=each.field) is not Condition.FAILING
+    ]
+    assert wrong == []
+    counted = {each.check: each.failing for each in found.coverage if each.failing}
+    assert counted == {
+        check: sum(each.check == check for each in found.findings) for check in {one.check for one in found.findings}
+    }

@@ -11,7 +11,7 @@ from validators.dataset import Dataset
 from validators.library import earlier
 from validators.library.registry import Params, unavailable
 from validators.sheet import Sheet
-from validators.verdict import FAILING, PASSING, Read, Verdict
+from validators.verdict import Read, Verdict
 
 
 def not_done(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:
@@ -106,23 +106,44 @@ def panel(data: Dataset, spec: CheckSpec, params: Params) -> Iterator[Verdict]:
     """Find visits that took place without a row of a form, or with a wholly blank one.
 
     Parameter ``forms``: form -> the visits at which it is due. The rows judged are those of the visit form; the
-    query points at the visit's date (fact: panel).
+    query points at the visit's date (fact: panel, all forms that are missing). A form that the site does not
+    deliver at all is left to the checks of its fields.
     """
     anchor = data.study.visit_date
     if anchor is None:
         return
+    reason = data.absent(anchor.form, anchor.field)
+    if reason is not None:
+        yield unavailable(data, anchor.form, anchor.field, reason)
+        return
+    view = data.view(anchor.form, anchor.field)
+    missing: list[pl.Expr] = []
     for form, visits in params["forms"].items():
-        reason = data.absent(anchor.form, anchor.field)
-        if reason is not None:
-            yield unavailable(data, anchor.form, anchor.field, reason)
+        columns = [name for name in data.columns(form) if data.absent(form, name) is None]
+        if not columns:
             continue
-        columns = [name for each in data.form(form).fields for name in each.columns]
         filled = data.frames[form].raw.select(pl.any_horizontal(pl.col(columns).is_not_null()).alias("f"))["f"]
         there = filled.gather(data.pointer(anchor.form, form)).fill_null(value=False)
-        view = data.view(anchor.form, anchor.field).with_columns(there.alias("_there"))
-        due = pl.col("event").is_in(list(visits)) & pl.col(anchor.field).is_not_null()
-        state = pl.when(pl.col("_there")).then(PASSING).otherwise(FAILING)
-        states = view.select(pl.when(due).then(state).otherwise(0).cast(pl.UInt8).alias("s"))["s"]
-        name = pl.repeat(data.form(form).label.get("en", form), view.height, dtype=pl.String, eager=True)
-        reads = (Read(form=anchor.form, column=anchor.field),)
-        yield Verdict(form=anchor.form, target=anchor.field, states=states, reads=reads, facts={"panel": name})
+        view = view.with_columns(there.alias(f"_{form}"))
+        gone = pl.col("event").is_in(list(visits)) & ~pl.col(f"_{form}")
+        missing.append(pl.when(gone).then(pl.lit(form)))
+    if not missing:
+        return
+    view = view.with_columns(pl.concat_list(missing).list.drop_nulls().alias("_missing"))
+    due = pl.col("event").is_in(sorted({visit for visits in params["forms"].values() for visit in visits}))
+    unread = pl.col(f"{anchor.field}?")
+    states = view.select(
+        verdict.state(
+            applies=due & (pl.col(anchor.field).is_not_null() | unread),
+            fails=pl.col("_missing").list.len() > 0,
+            known=~unread,
+        ).alias("s")
+    )["s"]
+    yield Verdict(
+        form=anchor.form,
+        target=anchor.field,
+        states=states,
+        reads=(Read(form=anchor.form, column=anchor.field),),
+        facts={"panel": view["_missing"]},
+        form_facts=frozenset({"panel"}),
+    )
