@@ -4,30 +4,51 @@ import gc
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 
-def in_turn(works: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
-    """Do each piece of work once a round (A B A B …); seconds of wall clock by name."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Hold what one piece of work took, or a ratio of two."""
+
+    wall: float
+    #: of this process alone; hardly disturbed by what else the machine does
+    cpu: float
+
+
+def in_turn(works: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[Taken]]:
+    """Do each piece of work once a round (A B A B …); seconds by name, on the wall and of this process's CPU."""
+    taken: dict[str, list[Taken]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             gc.collect()
-            begun = time.perf_counter()
+            begun, cpu = time.perf_counter(), time.process_time()
             work()
-            seconds[name].append(time.perf_counter() - begun)
-    return seconds
+            taken[name].append(Taken(wall=time.perf_counter() - begun, cpu=time.process_time() - cpu))
+    return taken
 
 
-def show(seconds: Mapping[str, list[float]], *, against: str) -> dict[str, float]:
+def median(taken: Iterable[Taken]) -> float:
+    """Give the median of the wall clock's seconds."""
+    return statistics.median(each.wall for each in taken)
+
+
+def show(taken: Mapping[str, list[Taken]], *, against: str) -> dict[str, Taken]:
     """Print a table and give the median of the rounds' ratios by name."""
     ratios = {}
-    print(f"{'':44}{'median s':>10}{'least s':>10}{'ratio':>8}")
-    for name, taken in seconds.items():
-        each = [mine / theirs for mine, theirs in zip(taken, seconds[against], strict=True)]
-        ratios[name] = statistics.median(each)
-        print(f"{name:44}{statistics.median(taken):10.3f}{min(taken):10.3f}{ratios[name]:8.2f}")
+    print(f"{'':44}{'median s':>10}{'least s':>10}{'CPU s':>8}{'ratio':>8}{'by CPU':>8}")
+    for name, mine in taken.items():
+        pairs = list(zip(mine, taken[against], strict=True))
+        ratio = Taken(
+            wall=statistics.median(one.wall / other.wall for one, other in pairs),
+            cpu=statistics.median(one.cpu / other.cpu for one, other in pairs),
+        )
+        least = min(each.wall for each in mine)
+        cpu = statistics.median(each.cpu for each in mine)
+        print(f"{name:44}{median(mine):10.3f}{least:10.3f}{cpu:8.2f}{ratio.wall:8.2f}{ratio.cpu:8.2f}")
+        ratios[name] = ratio
     return ratios
 
 

@@ -1,0 +1,143 @@
+"""Measure what a night costs after which little or nothing changed, against the first, full one.
+
+The sandbox runs in a process of its own. Rows are what the server sent as records or as log entries, whatever for;
+seconds are those of the whole night: pull, judge, store, follow up. Run as ``python -m benchmarks.nights``.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import requests
+
+from benchmarks import invent, program, timing
+from benchmarks.canned import ROOT
+from benchmarks.invent import Design
+from sync.bootstrap import App
+from sync.redcap.transport import Transport
+from sync.sandbox.sandbox import Sandbox
+
+CHANGED_ROWS, CHANGED_TIME = 0.05, 0.10
+UNCHANGED_ROWS, UNCHANGED_TIME = 0.03, 0.10
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """Count what the server sent during one night."""
+
+    requests: int = 0
+    rows: int = 0
+    bytes: int = 0
+
+
+@contextmanager
+def counted() -> Iterator[Served]:
+    """Count every reply that passes the transport."""
+    served = Served()
+    post = Transport.post
+
+    @wraps(post)
+    def counting(self: Transport, url: str, form: Any, **more: Any) -> Any:
+        reply = post(self, url, form, **more)
+        served.requests += 1
+        served.bytes += len(reply.body)
+        if form.get("content") in ("record", "log"):
+            is_csv = reply.content_type.startswith("text/csv")
+            served.rows += max(reply.body.count(b"\n") - 1, 0) if is_csv else len(json.loads(reply.body or b"[]"))
+        return reply
+
+    with mock.patch.object(Transport, "post", counting):
+        yield served
+
+
+def change(url: str, design: Design, share: float, *, value: str) -> int:
+    """Enter one cell anew in some records, over the API as a site's import would; count the records."""
+    count = max(int(design.records * share), 1)
+    step = design.records // count
+    event = design.event_names[:1]
+    rows = [
+        {invent.RECORD_ID: str(number * step + 1), "field_1": value}
+        | ({"redcap_event_name": event[0]} if event else {})
+        for number in range(count)
+    ]
+    asked = {"token": invent.TOKEN, "content": "record", "action": "import", "format": "json", "type": "flat"}
+    reply = requests.post(url, data=asked | {"data": json.dumps(rows)}, timeout=120)
+    assert reply.status_code == 200, reply.text[:300]
+    return count
+
+
+@contextmanager
+def running(design: Design) -> Iterator[str]:
+    """Serve the project in another process and give its address."""
+    sizes = [str(design.records), str(design.events), str(design.fields)]
+    command = [sys.executable, "-m", "benchmarks.nights", "--serve", *sizes]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def serve(design: Design) -> None:
+    """Serve until the parent ends; prints the address in one line."""
+    with Sandbox() as sandbox:
+        invent.fill(sandbox, design)
+        print(sandbox.start(), flush=True)
+        while True:
+            time.sleep(3600)
+
+
+def _night(app: App, title: str, *, full: bool) -> tuple[float, Served]:
+    with counted() as served:
+        begun = time.perf_counter()
+        result = program.night(app, full=full)
+        seconds = time.perf_counter() - begun
+    kind = result.sites[0].kind
+    print(f"{title:28}{kind:12}{served.requests:9}{served.rows:10}{served.bytes / 1e6:9.1f}{seconds:9.2f}")
+    return seconds, served
+
+
+def main() -> None:
+    """Print the table and what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--events", type=int, default=8)
+    parser.add_argument("--fields", type=int, default=18)
+    parser.add_argument("--share", type=float, default=0.01, help="share of records that change")
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--serve", nargs=3, type=int, metavar="N", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        serve(Design(records=given.serve[0], events=given.serve[1], fields=given.serve[2]))
+        return
+    design = Design(records=given.records, events=given.events, fields=given.fields)
+    with running(design) as url, tempfile.TemporaryDirectory() as folder:
+        app = program.build(Path(folder), url, batch=given.batch)
+        print(f"{'':28}{'kind':12}{'requests':>9}{'rows':>10}{'MB':>9}{'s':>9}")
+        first, whole = _night(app, "first night", full=True)
+        again, _ = _night(app, "full night again", full=True)
+        _night(app, "first by watermark", full=False)
+        change(url, design, given.share, value="77")
+        changed, some = _night(app, f"{given.share:.0%} of records changed", full=False)
+        unchanged, none = _night(app, "nothing changed", full=False)
+    full = min(first, again)
+    timing.verdict("changed night, rows / full", some.rows / whole.rows, CHANGED_ROWS)
+    timing.verdict("changed night, time / full", changed / full, CHANGED_TIME)
+    timing.verdict("unchanged night, rows / full", none.rows / whole.rows, UNCHANGED_ROWS)
+    timing.verdict("unchanged night, time / full", unchanged / full, UNCHANGED_TIME)
+
+
+if __name__ == "__main__":
+    main()
