@@ -23,8 +23,8 @@ from sync.redcap.reader import Reader, fetch_whole, in_order
 
 _DESIGN = "the project's design changed since the last pull, so everything was pulled"
 _COLUMNS = "the server sends other columns than at the last pull, so everything was pulled"
-_CLOCK = "the server's clock was set back since the last pull, so everything was pulled"
-_NO_TIME = "the server does not tell its time, so the next pull must be a full one"
+_CLOCK = "the server's clock was set back behind its own log, so everything was pulled"
+_NO_TIME = "the server does not tell what time it is there, so the next pull must be a full one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def _reason_for_all(request: Request, book: Logbook, design: str) -> str:
         return ""
     if since.design != design:
         return _DESIGN
-    if book.newest is not None and since.at - book.newest > request.overlap / 2:
+    if book.newest is not None and (not book.is_current or since.at - book.newest > request.overlap / 2):
         return _CLOCK
     return ""
 
@@ -181,6 +181,8 @@ def _watermark(
         at, basis = since.at, since.basis
     elif at is None:
         at, basis = earliest_local(date), Basis.DATE
+    elif not book.is_current:
+        at = None  # the log's last lines are from a time that is yet to come
     if at is None:
         return None
     if everything or since is None:

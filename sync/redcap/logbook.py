@@ -6,7 +6,7 @@ deletion left out), its reader may lack the right to it, and its wording differs
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -36,8 +36,10 @@ NO_ANSWER = "the server could not hand out the project's log, so this pull liste
 class Logbook:
     """Hold what the log says since a moment; record ids only, no values."""
 
-    #: the newest line's time, server-local; None where no line was to be had
+    #: the latest time of any line, server-local; None where no line was to be had
     newest: datetime | None = None
+    #: the line that reading the log left in it is no older than ``newest``: that is what time it is there
+    is_current: bool = False
     #: records that any line names; some may not exist (an older server leaves room for doubt about where an id ends)
     named: frozenset[str] = frozenset()
     #: new names of renamed records; the log does not tell the old ones
@@ -51,8 +53,9 @@ class Logbook:
 def read_log(client: Client, *, record_field: str, since: datetime | None, now: datetime) -> Logbook:
     """Read the log from a server-local moment on; without one, far enough back to find its newest line.
 
-    ``now`` (aware) only says where to begin looking; no time is taken from it. A log that cannot be read gives a
-    Logbook with a ``problem``.
+    The log is read once more, from its newest line on: if the first reading has left its line there, the server's
+    clock has not been set back behind its own log. ``now`` (aware) only says where to begin looking; no time is taken
+    from it. A log that cannot be read gives a Logbook with a ``problem``.
     """
     begin = now.astimezone(UTC).replace(tzinfo=None)
     try:
@@ -61,11 +64,15 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
             if lines:
                 break
             lines = client.log(None if back is None else begin - back)
+        book = logbook_from(lines, record_field=record_field)
+        if book.newest is None:
+            return book
+        after = client.log(book.newest)
     except SourceRefused:
         return Logbook(problem=NO_RIGHT)
     except ReplyFailed:
         return Logbook(problem=NO_ANSWER)
-    return logbook_from(lines, record_field=record_field)
+    return replace(book, is_current=_since(after, book.newest) > _since(lines, book.newest))
 
 
 def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Logbook:
@@ -113,6 +120,11 @@ def earliest_local(date_header: str) -> datetime | None:
 def _candidates(rest: str) -> set[str]:
     """Name the record in "12 (Event 1 (Arm 1: A))", with and without the part that may be the event."""
     return {rest, _EVENT.sub("", rest)}
+
+
+def _since(lines: Sequence[Mapping[str, Any]], moment: datetime) -> int:
+    times = (_time(str(line.get("timestamp", ""))) for line in lines)
+    return sum(time is not None and time >= moment for time in times)
 
 
 def _time(text: str) -> datetime | None:

@@ -177,6 +177,9 @@ class FakeProject:
     def _dag(self, form: Mapping[str, str]) -> Answer:
         return reply_json(self.groups)
 
+    def _log(self, form: Mapping[str, str]) -> Answer:
+        return 403, JSON, json.dumps({"error": "You do not have permission to see the log"})
+
     def _record(self, form: Mapping[str, str]) -> Answer:
         record = self.metadata[0]["field_name"]
         columns = [record, *self._companions()] if "fields[0]" in form else self.columns()

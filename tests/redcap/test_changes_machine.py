@@ -126,9 +126,7 @@ class Nights(RuleBasedStateMachine):
         whole = mirror.source.pull()
         assert trial.ordered(mirror.rows) == trial.ordered(whole.rows)
         assert delta.record_ids == set(whole.rows["record_id"])
-        assert mirror.known.sort(pulls.ROW_KEY).equals(
-            pulls.fingerprints(whole.rows, "record_id").sort(pulls.ROW_KEY)
-        )
+        assert mirror.known.sort(pulls.ROW_KEY).equals(pulls.fingerprints(whole.rows, "record_id").sort(pulls.ROW_KEY))
         assert not delta.missed
         self.judge_renames(mirror, delta)
         mirror.people = {name: self.people[name] for name in delta.record_ids}

@@ -21,7 +21,9 @@ STRUCTURE = Structure(
         Field(field_name="record_id", form_name="person"),
         Field(field_name="initials", form_name="person"),
         Field(field_name="weight", form_name="visit"),
-        Field(field_name="signs", form_name="visit", field_type="checkbox", select_choices_or_calculations="1, A | 2, B"),
+        Field(
+            field_name="signs", form_name="visit", field_type="checkbox", select_choices_or_calculations="1, A | 2, B"
+        ),
         Field(field_name="event_text", form_name="adverse"),
     ),
     forms=(Form(name="person", label="Person"), Form(name="visit", label="Visit"), Form(name="adverse", label="AE")),
