@@ -376,9 +376,9 @@ class TestAcceptance:
         found = drift.examine(drift.baseline(None, None), PROJECT, a_plan())
         assert not found.drift
         assert found.impact == Impact()
-        state = json.loads(json.dumps(drift.settle(None, found, run_id="r1", at=AT)))
+        state = json.loads(json.dumps(drift.settle(None, found)))
         assert drift.baseline(state, None) == PROJECT
-        assert drift.settle(state, found, run_id="r2", at=AT) is None
+        assert drift.settle(state, found) is None
 
     def test_a_site_that_was_pulled_before_compares_with_what_was_remembered(self):
         remembered = json.loads(json.dumps({"structure": drift.accept(PROJECT, by="x", at=AT)["structure"]}))
@@ -386,16 +386,16 @@ class TestAcceptance:
 
     def test_a_run_that_went_through_moves_the_line(self):
         found = drift.examine(PROJECT, a_project(*ROWS, a_row("more", "labor")), a_plan())
-        state = drift.settle(drift.accept(PROJECT, by="x", at=AT), found, run_id="r2", at=AT)
+        state = drift.settle(drift.accept(PROJECT, by="x", at=AT), found)
         assert drift.baseline(state, None) == found.drift.now
 
     @pytest.mark.parametrize("now", [without("krea"), changed("krea", text_validation_type="")])
     def test_what_stops_or_leaves_out_holds_every_night_until_a_person_accepts(self, now):
         state = drift.accept(PROJECT, by="x", at=AT)
-        for night in range(3):
+        for _ in range(3):
             found = drift.examine(drift.baseline(state, None), now, a_plan())
             assert found.impact.stops or found.impact.absent
-            assert drift.settle(state, found, run_id=f"r{night}", at=AT) is None
+            assert drift.settle(state, found) is None
         state = drift.accept(now, by="a data manager", at=AT)
         assert not drift.examine(drift.baseline(state, None), now, a_plan()).drift
 
