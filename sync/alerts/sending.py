@@ -69,22 +69,31 @@ def after_run(app: Alerting, *results: RunResult) -> bool:
         if not result.dry_run
         for site in result.sites
     ]
-    return _tell(app, lines, None) if lines else False
+    return _guarded(app, lines, None) if lines else False
 
 
 def after_failure(app: Alerting, error: Exception) -> bool:
     """Tell of what kept every site from being worked on: a mapping, the study, the warehouse; True where it left."""
     prefixes = [site.subject_prefix for site in app.config.sites]
     if isinstance(error, errors.SyncError):
-        return _tell(app, (), (error.exit_code, wording.safe(str(error), prefixes)))
+        return _guarded(app, (), (error.exit_code, wording.safe(str(error), prefixes)))
     place = f"a fault of the program itself ({type(error).__name__} at {errors.place_of(error)})"
-    return _tell(app, (), (70, place))
+    return _guarded(app, (), (70, place))
 
 
 def test(app: Alerting) -> dict[str, str | None]:
     """Send a test by every configured way; way -> None where it was accepted, else why not."""
     alert = Alert(at=app.clock.now(), exit_code=0, link=app.config.alerts.link, is_test=True)
     return _send(_channels(app), alert, app.config.alerts.timeout)
+
+
+def _guarded(app: Alerting, lines: Sequence[SiteLine], whole: tuple[int, str] | None) -> bool:
+    """Keep every fault of telling away from the run that is told of."""
+    try:
+        return _tell(app, lines, whole)
+    except Exception as error:
+        log.warning("alerts.failed", fault=type(error).__name__, place=errors.place_of(error))
+        return False
 
 
 def _tell(app: Alerting, lines: Sequence[SiteLine], whole: tuple[int, str] | None) -> bool:
@@ -198,8 +207,8 @@ def _password(app: Alerting) -> str | None:
     if settings.smtp_password_credential and folder:
         try:
             return (Path(folder) / settings.smtp_password_credential).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            log.warning("alerts.password.unreadable", reason=error.strerror)
+        except (OSError, UnicodeDecodeError) as error:
+            log.warning("alerts.password.unreadable", fault=type(error).__name__)
     return None
 
 

@@ -236,6 +236,16 @@ def test_the_webhooks_address_may_be_a_secret_of_the_environment(tmp_path: Path,
     assert sending.after_run(given, result(REVOKED))
 
 
+def test_no_fault_of_telling_reaches_the_run(
+    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = app(tmp_path, f'webhook = "{web.url}"')
+    monkeypatch.setattr(sending.memory, "read", lambda path: 1 / 0)
+    assert not sending.after_run(given, result(REVOKED))
+    assert not sending.after_failure(given, RuntimeError("x"))
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
 # --- the command
 
 

@@ -118,7 +118,7 @@ class Play:
             sites=lambda: tuple(site for site in loaded.sites if site.enabled),
         )
         self.daemon = service.Daemon(
-            app=self.app,  # type: ignore[arg-type]
+            app=self.app,
             stop=self.stop,
             supervisor=self.heard,
             after_pass=lambda results: self.passes.append([each.exit_code for each in results]),
@@ -262,7 +262,7 @@ def test_a_wrong_mapping_or_a_fault_is_that_sites_failure(tmp_path: Path) -> Non
 
     told: list[SiteResult] = []
     daemon = service.Daemon(
-        app=play.app,  # type: ignore[arg-type]
+        app=play.app,
         stop=play.stop,
         supervisor=play.heard,
         after_pass=lambda results: told.extend(each for result in results for each in result.sites),
