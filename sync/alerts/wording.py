@@ -86,7 +86,7 @@ def letter(alert: Alert) -> str:
     for line in alert.troubles:
         told = " (told before)" if line.repeated else ""
         lines.append(f"- {line.site} {SENTENCES.get(line.exit_code, SENTENCES[70])} (exit {line.exit_code}){told}.")
-        lines.append(f"  Reason: sync runs show {line.run_id}")
+        lines.append(f"  Reason: sync runs show {line.run_id}" if line.run_id else "  Reason: see the log")
     if not alert.sites and not alert.is_test:
         lines.append("The configuration, the study or the warehouse is not usable. See the log, or run: sync doctor")
     fine = sum(line.exit_code == 0 for line in alert.sites)

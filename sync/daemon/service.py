@@ -209,7 +209,8 @@ def _work_on(daemon: Daemon, site: SiteConfig, plan: Plan) -> RunResult | None:
         log.error("site.run.fault", site=site.slug, fault=type(error).__name__, place=place)
         reason = f"a fault of the program itself ({type(error).__name__} at {place}); nothing of this site was changed"
         result = SiteResult(site=site.slug, outcome="failed", exit_code=70, reason=reason)
-    return RunResult(run_id="none", started=started, finished=app.clock.now(), dry_run=False, sites=(result,))
+    # no run was begun, so there is none to show
+    return RunResult(run_id="", started=started, finished=app.clock.now(), dry_run=False, sites=(result,))
 
 
 def _note(daemon: Daemon, site: str, *, tried: datetime, code: int) -> None:

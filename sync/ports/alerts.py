@@ -11,6 +11,7 @@ class SiteLine:
     """Say how one site fared in the runs that an alert is about; holds counts, never values."""
 
     site: str
+    #: empty where no run could be begun
     run_id: str
     outcome: str
     exit_code: int

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sync import config, errors
-from sync.alerts import sending
+from sync.alerts import memory, sending
 from sync.config import Config
 from sync.workflows.night import SiteResult
 from sync.workflows.run import RunResult
@@ -240,7 +240,7 @@ def test_no_fault_of_telling_reaches_the_run(
     tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = app(tmp_path, f'webhook = "{web.url}"')
-    monkeypatch.setattr(sending.memory, "read", lambda path: 1 / 0)
+    monkeypatch.setattr(memory, "read", lambda path: 1 / 0)
     assert not sending.after_run(given, result(REVOKED))
     assert not sending.after_failure(given, RuntimeError("x"))
     assert "ZeroDivisionError" in capsys.readouterr().out
