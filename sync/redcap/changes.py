@@ -7,6 +7,7 @@ in whole records. ``sync.redcap.delta`` makes each site's share of it. See docs/
 
 import hashlib
 import json
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,10 +17,12 @@ from schemas.fingerprint import structure_fingerprint
 from schemas.project import ProjectStructure
 from schemas.pull import Basis, Cost, Watermark
 from sync.ports.source import OVERLAP
+from sync.redcap.batches import fetch_whole
 from sync.redcap.client import Client
+from sync.redcap.frames import counts_of, in_order
 from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
 from sync.redcap.pull import Target, all_rows, open_reader
-from sync.redcap.reader import Reader, fetch_whole, in_order
+from sync.redcap.reader import Reader
 
 _DESIGN = "the project's design changed since the last pull, so everything was pulled"
 _COLUMNS = "the server sends other columns than at the last pull, so everything was pulled"
@@ -77,16 +80,15 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
     reason = _reason_for_all(request, book, design)
     since = request.since
     everything = since is None or request.full or bool(reason)
-    changed = frozenset[str]()
+    dated: dict[str, int] = {}
     vanished = set[str]()
     if since is not None and not reason:
-        changed = frozenset(reader.listing(since=request.begin)["record"])
+        dated = counts_of(reader.listing(since=request.begin))
     if since is not None and not everything:
         listing = _listing(reader, since, book)
-        wanted = _wanted(changed | book.named, listing, target.group)
-        rows, vanished = fetch_whole(
-            reader, wanted, target.batch_records, target.progress, listed=changed | set(listing["record"])
-        )
+        wanted = _wanted(dated.keys() | book.named, listing, target.group)
+        listed = counts_of(listing) | dated
+        rows, vanished = fetch_whole(reader, wanted, target.batch_records, target.progress, listed=listed)
         if rows.height and columns_of(rows, reader.structure) != since.columns:
             reason, everything, vanished = _COLUMNS, True, set()
     if everything:
@@ -96,7 +98,7 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
         structure=reader.structure,
         begin=request.begin,
         logbook=book,
-        changed=changed,
+        changed=frozenset(dated),
         listing=listing,
         all_keys=everything or bool(book.problem),
         rows=rows,
@@ -156,7 +158,7 @@ def _listing(reader: Reader, since: Watermark, book: Logbook) -> pl.DataFrame:
     return reader.listing(fields=[f"{form}_complete" for form in forms])
 
 
-def _wanted(named: frozenset[str], listing: pl.DataFrame, group: str | None) -> set[str]:
+def _wanted(named: Set[str], listing: pl.DataFrame, group: str | None) -> set[str]:
     """Leave out the records that are known to be another group's."""
     if group is None:
         return set(named)

@@ -7,11 +7,13 @@ import polars as pl
 
 from schemas.project import DAG_COLUMN
 from schemas.pull import KNOWN_COLUMNS, ROW_KEY, Cost, Delta, fingerprints
+from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Sighting
 from sync.redcap.client import Client
+from sync.redcap.frames import counts_of, of_group, without_group
 from sync.redcap.logbook import read_log
-from sync.redcap.pull import Target, of_group, snapshot_of, without_group
-from sync.redcap.reader import Reader, fetch_whole
+from sync.redcap.pull import Target, snapshot_of
+from sync.redcap.reader import Reader
 from sync.redcap.renames import pair
 
 #: record ids in one request of ids alone
@@ -34,7 +36,8 @@ def delta_of(client: Client, target: Target, sighting: Sighting, known: pl.DataF
     if known is not None and not sighting.complete:
         groups |= _unlisted(reader, sorted(set(known["record"]) - groups.keys() - sighting.vanished))
         wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))
-        more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=wanted)
+        listed = dict.fromkeys(wanted, 1) | counts_of(sighting.listing)
+        more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=listed)
         whole = _stacked(whole, more)
         groups = {**groups, **_groups_of(more, sighting)}
         groups = {record: group for record, group in groups.items() if record not in vanished}

@@ -7,13 +7,15 @@ from itertools import chain
 
 import polars as pl
 
-from schemas.project import DAG_COLUMN, ProjectStructure, Snapshot
+from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Stream
 from sync.errors import SourceMismatch, SourceUnavailable
 from sync.ports.source import Progress
 from sync.redcap import links, wire
+from sync.redcap.batches import all_batches
 from sync.redcap.client import Client
-from sync.redcap.reader import Reader, batches, ids_of, in_order, joined, refuse_doubles
+from sync.redcap.frames import in_order, joined, own_records, refuse_doubles, without_group
+from sync.redcap.reader import Reader
 from sync.redcap.replies import NothingToExport, RightMissing
 
 
@@ -87,8 +89,7 @@ def pull(client: Client, target: Target) -> Snapshot:
 def all_rows(reader: Reader, target: Target) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Fetch all rows of an open project, as the server sent them; with the list of the records it began with."""
     listing = reader.listing()
-    rows = joined(list(_frames(reader, own_records(listing, target.group), target)), reader.structure)
-    return rows, listing
+    return joined(list(_frames(reader, listing, target)), reader.structure), listing
 
 
 def snapshot_of(
@@ -116,8 +117,7 @@ def stream(client: Client, target: Target) -> Stream:
     reader = open_reader(client, target)
     structure = reader.structure
     listing = reader.listing()
-    listed = own_records(listing, target.group)
-    frames = _frames(reader, listed, target)
+    frames = _frames(reader, listing, target)
     first = next((frame for frame in frames if frame.height), None)
     withheld = in_order(first, structure)[1] if first is not None else {}
 
@@ -134,31 +134,13 @@ def stream(client: Client, target: Target) -> Stream:
         pulled_at=target.pulled_at,
         base_url=links.base_url(target.api_url),
         withheld=withheld,
-        records=len(listed),
+        records=len(own_records(listing, target.group)),
         frames=in_turn(),
     )
 
 
-def without_group(listing: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
-    """Notice the records that belong to none of a project's groups, by their count."""
-    count = listing.filter(pl.col("group").is_null())["record"].n_unique() if structure.groups else 0
-    if not count:
-        return ()
-    return (
-        f"{count} record{'s' * (count > 1)} of the project belong{'s' * (count == 1)} to no data access group, so to"
-        " no site; ask the project's administrator to assign them",
-    )
-
-
-def own_records(listing: pl.DataFrame, group: str | None) -> list[str]:
-    """Name the records of a list (those of a group), in the server's order, each once."""
-    own = listing if group is None else listing.filter(pl.col("group") == group)
-    return own["record"].unique(maintain_order=True).to_list()
-
-
-def of_group(rows: pl.DataFrame, group: str | None) -> pl.DataFrame:
-    """Keep the rows of one group, of rows as the server sent them."""
-    return rows if group is None or not rows.height else rows.filter(pl.col(DAG_COLUMN) == group)
+def _frames(reader: Reader, listing: pl.DataFrame, target: Target) -> Iterator[pl.DataFrame]:
+    return all_batches(reader, listing, target.batch_records, group=target.group, progress=target.progress)
 
 
 # --- structure
@@ -177,29 +159,3 @@ def _groups(client: Client) -> Sequence[Mapping[str, object]]:
         return client.groups()
     except RightMissing:
         return ()
-
-
-# --- records
-
-
-def _frames(reader: Reader, listed: Sequence[str], target: Target) -> Iterator[pl.DataFrame]:
-    """Fetch the records, then list them again, and fetch those that are listed and did not come.
-
-    They are new, were left out of the first list, or of a batch; whoever is no longer listed was deleted meanwhile.
-    """
-    seen: set[str] = set()
-    for frame in batches(reader, listed, target.batch_records, target.progress):
-        own = of_group(frame, target.group)
-        seen |= ids_of(own, reader.structure)
-        yield own
-    late = [record for record in own_records(reader.listing(), target.group) if record not in seen]
-    for frame in batches(reader, late, target.batch_records, None):
-        own = of_group(frame, target.group)
-        seen |= ids_of(own, reader.structure)
-        yield own
-    absent = len(set(late) - seen)
-    if absent:
-        raise SourceUnavailable(
-            f"{absent} of the records that the server lists are missing from what it sent; nothing was taken over,"
-            " try again later, and tell the site's REDCap administrator if it happens again"
-        )

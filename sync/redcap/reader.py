@@ -4,8 +4,7 @@ The record ids are listed by requests of their own, before and after; the record
 those lists. See ``sync.ports.source`` for what is promised.
 """
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -14,19 +13,15 @@ import structlog
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure
 from schemas.pull import ROW_KEY, Cost
 from sync.errors import SourceMismatch, SourceUnavailable
-from sync.ports.source import Progress
 from sync.redcap import wire
 from sync.redcap.client import Client
+from sync.redcap.frames import SURVEY_COLUMN, ids_of
 from sync.redcap.replies import EndUnknown, ReplyFailed
-from sync.telemetry import Event
 
 #: further attempts for a batch that can still be halved; halving is the better second attempt
 _RETRIES_WHILE_LARGE = 1
 
 _HASH = r"^[0-9a-f]{32}$"
-_SURVEY_COLUMN = re.compile(r"redcap_survey_identifier|\w+_timestamp")
-_WITHHELD = "left out by the server: the export rights of the token's user do not cover it"
-_WITHHELD_GROUP = "left out by the server: the token's user belongs to a data access group, or may not see groups"
 
 log = structlog.get_logger()
 
@@ -158,90 +153,10 @@ class Reader:
         strange = [
             name
             for name in rows.columns
-            if name not in known and not _SURVEY_COLUMN.fullmatch(name) and not (boxes and name.startswith(boxes))
+            if name not in known and not SURVEY_COLUMN.fullmatch(name) and not (boxes and name.startswith(boxes))
         ]
         if strange:
             raise SourceUnavailable(
                 f"the server sent {len(strange)} columns that the project's dictionary does not have: somebody edits"
                 " the project's design; try again later"
             )
-
-
-def batches(reader: Reader, records: Sequence[str], size: int, progress: Progress | None) -> Iterator[pl.DataFrame]:
-    """Fetch the records in batches, halving the size (for good) when a server does not manage one."""
-    done = 0
-    while done < len(records):
-        part = records[done : done + size]
-        try:
-            rows = reader.batch(part, can_halve=len(part) > 1)
-        except (ReplyFailed, MemoryError):
-            if len(part) == 1:
-                raise
-            size = max(len(part) // 2, 1)
-            log.info(Event.SITE_PULL_HALVED, batch_records=size)
-            continue
-        done += len(part)
-        yield rows
-        if progress is not None:
-            progress(done, len(records))
-
-
-def fetch_whole(
-    reader: Reader, records: Collection[str], size: int, progress: Progress | None = None, *, listed: Collection[str]
-) -> tuple[pl.DataFrame, set[str]]:
-    """Fetch all rows of some records; with those of them that were ``listed`` and turn out to be gone by now.
-
-    A listed record that does not come is asked for again, and must then be missing from a list, too: a deletion is
-    believed only where two answers agree. Raises SourceUnavailable where they do not.
-    """
-    frames = list(batches(reader, sorted(records), size, progress))
-    missing = set(records) & set(listed) - set().union(*(ids_of(frame, reader.structure) for frame in frames))
-    again = list(batches(reader, sorted(missing), size, None))
-    missing -= set().union(*(ids_of(frame, reader.structure) for frame in again))
-    still = reader.listing(records=sorted(missing)) if missing else None
-    if still is not None and still.height:
-        raise SourceUnavailable(
-            f"{still['record'].n_unique()} of the records that the server lists are missing from what it sent; nothing"
-            " was taken over, try again later, and tell the site's REDCap administrator if it happens again"
-        )
-    return joined([*frames, *again], reader.structure), missing
-
-
-def ids_of(rows: pl.DataFrame, structure: ProjectStructure) -> set[str]:
-    """Collect the record ids of rows as the server sent them."""
-    return set(rows[structure.record_field].unique().to_list()) if rows.height else set()
-
-
-def joined(frames: Sequence[pl.DataFrame], structure: ProjectStructure) -> pl.DataFrame:
-    """Stack the batches that hold rows; without any, the columns that the dictionary lets expect."""
-    full = [frame for frame in frames if frame.height]
-    if full:
-        return pl.concat(full)
-    expected = (structure.record_field, *structure.export_fields)
-    return pl.DataFrame(schema=dict.fromkeys(expected, pl.String()))
-
-
-def in_order(rows: pl.DataFrame, structure: ProjectStructure) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Give the rows the columns of a Snapshot, and name those that the server withheld."""
-    companions = (*RECORD_COLUMNS, *((DAG_COLUMN,) if structure.groups else ()))
-    withheld = {name: _WITHHELD for name in structure.export_fields if name not in rows.columns}
-    if rows.height and structure.groups and DAG_COLUMN not in rows.columns:
-        withheld[DAG_COLUMN] = _WITHHELD_GROUP
-    first = (structure.record_field, *companions)
-    fields = set(structure.export_fields)
-    rest = [
-        name
-        for name in rows.columns
-        if name not in first and name != DAG_COLUMN and (name in fields or not _SURVEY_COLUMN.fullmatch(name))
-    ]
-    absent = [pl.lit(None, dtype=pl.String()).alias(name) for name in companions if name not in rows.columns]
-    return rows.with_columns(absent).select(*first, *rest), withheld
-
-
-def refuse_doubles(rows: pl.DataFrame, structure: ProjectStructure) -> None:
-    """See that no two rows stand for the same thing."""
-    if rows.select(structure.record_field, *RECORD_COLUMNS).is_duplicated().any():
-        raise SourceUnavailable(
-            "the server sent the same record, event, form and instance twice; try again later, and tell the site's"
-            " REDCap administrator if it happens again"
-        )

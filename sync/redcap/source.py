@@ -16,7 +16,8 @@ from sync.redcap.changes import Request, Sighting, look
 from sync.redcap.circuit import Circuits
 from sync.redcap.client import Client
 from sync.redcap.delta import delta_of
-from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream, without_group
+from sync.redcap.frames import without_group
+from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream
 from sync.redcap.shared import Shares
 from sync.redcap.transport import Paces, Transport
 from sync.telemetry import Event

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas import pull as pulls
+from sync.errors import SourceUnavailable
 from sync.redcap.changes import listing_events
 from sync.sandbox.dictionary import Field
 from sync.sandbox.faults import Fault, Mode
@@ -255,6 +256,27 @@ def test_rows_that_go_missing_never_delete_a_record(sandbox: Sandbox, after: int
     delta = follow(held)
     assert delta.gone == frozenset()
     assert delta.record_ids == {f"R{number}" for number in range(6)}
+    assert trial.ordered(held.rows) == trial.ordered(held.source.pull().rows)
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_rows_that_go_missing_are_missed_in_a_full_pull_too(sandbox: Sandbox, after: int) -> None:
+    source = Mirror(sandbox.start(), trial.TOKEN, None).source
+    whole = trial.ordered(source.pull().rows)
+    sandbox.faults.add(Fault(mode=Mode.MISSING_ROWS, content="record", after=after, times=1))
+    assert trial.ordered(source.pull().rows) == whole
+
+
+def test_rows_that_stay_missing_stop_a_pull(sandbox: Sandbox) -> None:
+    held = mirror(sandbox)
+    later(sandbox)
+    trial.enter(sandbox, "R0", "new")
+    # after both lists: of the whole record, and of the second attempt
+    sandbox.faults.add(Fault(mode=Mode.MISSING_ROWS, content="record", after=2, times=2))
+    before = trial.ordered(held.rows)
+    with pytest.raises(SourceUnavailable, match="missing, in whole or in part"):
+        follow(held)
+    assert trial.ordered(held.rows) == before
 
 
 def test_without_knowing_what_is_held_nothing_is_called_gone(sandbox: Sandbox) -> None:
