@@ -6,7 +6,7 @@ for the rows that fail (``reporting``) and held back where a graver one explains
 breaks is itself a result; the others go on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -29,24 +29,40 @@ PATTERN_CHECK = "identity.pattern"
 """The library check that takes a field's pattern over from the built-in PT01."""
 
 
-def judge(study: Study, frames: Sequence[FormFrame], *, site: str, prefix: str, as_of: datetime) -> Judgement:
+def judge(
+    study: Study,
+    frames: Sequence[FormFrame],
+    *,
+    site: str,
+    prefix: str,
+    as_of: datetime,
+    only: Collection[str] | None = None,
+    leaving: Collection[str] = (),
+) -> Judgement:
     """Judge the rows of one site.
 
     ``frames`` are the site's forms as harmonised; a form of the study without a frame counts as not delivered.
-    ``prefix`` is the site's subject prefix; ``as_of`` is aware, in the study's time zone, and stands for now. The
+    ``prefix`` is the site's subject prefix; ``as_of`` is aware, in the study's time zone, and stands for now.
+    ``only`` names the checks to run (built-in ones are run all or none), ``leaving`` those to leave out. The
     result does not depend on the order of frames or rows. Raises nothing for bad data or bad checks: both are
     results.
     """
-    return _Engine(Dataset(study, frames, site=site, prefix=prefix, as_of=as_of)).judged()
+    chosen = frozenset(
+        spec.id
+        for spec in (*study.checks, *builtin_checks())
+        if (only is None or spec.id in only) and spec.id not in leaving
+    )
+    return _Engine(Dataset(study, frames, site=site, prefix=prefix, as_of=as_of), chosen).judged()
 
 
 class _Engine:
     """Carry one judgement through its stages."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, chosen: frozenset[str]) -> None:
         self.data = data
-        self.builtins = {spec.id: spec for spec in builtin_checks()}
-        self.specs = {spec.id: spec for spec in data.study.checks} | self.builtins
+        self.checks = tuple(spec for spec in data.study.checks if spec.id in chosen)
+        self.builtins = {spec.id: spec for spec in builtin_checks() if spec.id in chosen}
+        self.specs = {spec.id: spec for spec in self.checks} | self.builtins
         self.sheets = {name: Sheet(data, name) for name in data.frames}
         self.cells: dict[str, Cells] = {}
         self.verdicts: dict[str, tuple[Verdict, ...]] = {}
@@ -57,7 +73,7 @@ class _Engine:
         claimed = frozenset(
             target for spec in self.data.study.checks if spec.library == PATTERN_CHECK for target in spec.targets
         )
-        for name, frame in self.data.frames.items():
+        for name, frame in self.data.frames.items() if self.builtins else ():
             hidden = branching.judge(self.sheets[name], frame.form.fields)
             self.cells[name] = Cells(self.data, name, hidden, claimed=claimed)
         self._logic()
@@ -73,7 +89,7 @@ class _Engine:
 
     def _logic(self) -> None:
         by_form: dict[str, list[CheckSpec]] = {}
-        for spec in self.data.study.checks:
+        for spec in self.checks:
             if spec.logic is not None and spec.form in self.sheets:
                 by_form.setdefault(spec.form, []).append(spec)
             elif spec.logic is not None:
@@ -87,7 +103,7 @@ class _Engine:
                     self._contained(spec, partial(_by_logic, sheet, spec))
 
     def _library(self) -> None:
-        for spec in self.data.study.checks:
+        for spec in self.checks:
             if spec.library is not None:
                 self._contained(spec, partial(self._from_library, spec))
 

@@ -66,16 +66,16 @@ class SiteTransaction(Protocol):
         """
         ...
 
-    def put_subjects(self, rows: Iterable[SubjectRow]) -> None:
-        """Make the site's subjects be exactly these."""
+    def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:
+        """Make the site's subjects be exactly these; with ``records``, those of these records (others stay)."""
         ...
 
-    def put_visits(self, rows: Iterable[VisitRow]) -> None:
-        """Make the site's visits be exactly these."""
+    def put_visits(self, rows: Iterable[VisitRow], *, records: Collection[str] | None = None) -> None:
+        """Make the site's visits be exactly these; with ``records``, those of these records (others stay)."""
         ...
 
-    def put_outcomes(self, rows: Iterable[OutcomeRow]) -> None:
-        """Make the site's derived outcomes be exactly these."""
+    def put_outcomes(self, rows: Iterable[OutcomeRow], *, records: Collection[str] | None = None) -> None:
+        """Make the site's derived outcomes be exactly these; with ``records``, those of these records."""
         ...
 
     def quarantine(self, rows: Collection[RowKey]) -> int:
@@ -117,6 +117,10 @@ class SiteTransaction(Protocol):
 
     def put_state(self, name: str, value: Any) -> None:
         """Leave a small value, anything JSON can hold, for the next run."""
+        ...
+
+    def put_memory(self, name: str, body: bytes) -> None:
+        """Leave a large value for the next run, in place of the last one."""
         ...
 
     def put_payload(self, name: str, body: bytes, *, pulled_at: datetime) -> None:
@@ -232,6 +236,10 @@ class WarehouseReader(Protocol):
 
     def state(self, site: str, name: str) -> Any:
         """Read a small value that the site's last run left."""
+        ...
+
+    def memory(self, site: str, name: str) -> bytes | None:
+        """Read a large value that the site's last run left; None where none is."""
         ...
 
     def subjects(self, site: str | None = None) -> Mapping[str, tuple[SubjectRow, ...]]:

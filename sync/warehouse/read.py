@@ -143,6 +143,14 @@ class SqlReader:
             wanted = sa.select(columns.value).where(columns.site == site, columns.name == name)
             return reading.execute(wanted).scalar_one_or_none()
 
+    def memory(self, site: str, name: str) -> bytes | None:
+        """Read a large value that the site's last run left; None where none is."""
+        columns = tables.site_memory.c
+        with self._reading() as reading:
+            wanted = sa.select(columns.body).where(columns.site == site, columns.name == name)
+            found = reading.execute(wanted).scalar_one_or_none()
+        return None if found is None else bytes(found)
+
     def subjects(self, site: str | None = None) -> Mapping[str, tuple[SubjectRow, ...]]:
         """Give the subjects of each site."""
         return self._by_site(tables.subject, SubjectRow, site)

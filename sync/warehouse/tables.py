@@ -195,6 +195,15 @@ site_state = sa.Table(
     sa.Column("run_id", sa.Text(), nullable=False),
 )
 
+site_memory = sa.Table(
+    "site_memory",
+    core,
+    _key("site"),
+    _key("name"),
+    sa.Column("body", sa.LargeBinary(), nullable=False),
+    sa.Column("run_id", sa.Text(), nullable=False),
+)
+
 raw_payload = sa.Table(
     "raw_payload",
     core,

@@ -107,20 +107,28 @@ class SqlSiteTransaction:
             }
             small_rows.put(self._connection, tables.form_mapping, row)
 
-    def put_subjects(self, rows: Iterable[SubjectRow]) -> None:
-        """Make the site's subjects be exactly these."""
-        self._replace(tables.subject, map(asdict, rows))
+    def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:
+        """Make the site's subjects be exactly these; with ``records``, those of these records."""
+        self._replace(tables.subject, map(asdict, rows), records)
 
-    def put_visits(self, rows: Iterable[VisitRow]) -> None:
-        """Make the site's visits be exactly these."""
-        self._replace(tables.visit, map(asdict, rows))
+    def put_visits(self, rows: Iterable[VisitRow], *, records: Collection[str] | None = None) -> None:
+        """Make the site's visits be exactly these; with ``records``, those of these records."""
+        self._replace(tables.visit, map(asdict, rows), records)
 
-    def put_outcomes(self, rows: Iterable[OutcomeRow]) -> None:
-        """Make the site's derived outcomes be exactly these."""
-        self._replace(tables.derived_outcome, map(asdict, rows))
+    def put_outcomes(self, rows: Iterable[OutcomeRow], *, records: Collection[str] | None = None) -> None:
+        """Make the site's derived outcomes be exactly these; with ``records``, those of these records."""
+        self._replace(tables.derived_outcome, map(asdict, rows), records)
 
-    def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
-        small_rows.replace(self._connection, table, {"site": self.site}, rows, stamp=self._stamp)
+    def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]], records: Collection[str] | None) -> None:
+        if records is None:
+            small_rows.replace(self._connection, table, {"site": self.site}, rows, stamp=self._stamp)
+            return
+        by_record: dict[str, list[dict[str, Any]]] = {record: [] for record in records}
+        for row in rows:
+            by_record[row["record"]].append({name: value for name, value in row.items() if name != "record"})
+        for record, ours in by_record.items():
+            fixed = {"site": self.site, "record": record}
+            small_rows.replace(self._connection, table, fixed, ours, stamp=self._stamp)
 
     def quarantine(self, rows: Collection[RowKey]) -> int:
         """Set ``is_quarantined`` on exactly these rows of the site; count the rows whose flag changed."""
@@ -186,6 +194,11 @@ class SqlSiteTransaction:
         """Leave a small value for the next run."""
         row = {"site": self.site, "name": name, "value": value}
         small_rows.put(self._connection, tables.site_state, row, stamp=self._stamp)
+
+    def put_memory(self, name: str, body: bytes) -> None:
+        """Leave a large value for the next run."""
+        row = {"site": self.site, "name": name, "body": body}
+        small_rows.put(self._connection, tables.site_memory, row, stamp=self._stamp)
 
     def put_payload(self, name: str, body: bytes, *, pulled_at: datetime) -> None:
         """Keep a raw reply of the source, as it came."""

@@ -1,6 +1,7 @@
 """List every check of the library by its name: the one table that specifications, lint and documentation read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from validators.library import chronology, completeness, identity, indices, outcomes, safety, units, values, visits
 from validators.library.registry import REQUIRED, LibraryCheck, Params, Run
@@ -178,5 +179,10 @@ _CHECKS: tuple[LibraryCheck, ...] = (
     ),
 )
 
-CHECKS: Mapping[str, LibraryCheck] = {each.name: each for each in _CHECKS}
+_SITE_WIDE = frozenset({"identity.duplicate"})
+_AGES = frozenset({"visits.overdue", "completeness.form_incomplete"})
+
+CHECKS: Mapping[str, LibraryCheck] = {
+    each.name: replace(each, site_wide=each.name in _SITE_WIDE, ages=each.name in _AGES) for each in _CHECKS
+}
 """Every library check by its name."""

@@ -33,6 +33,10 @@ class LibraryCheck:
     params: Params = field(default_factory=dict)
     #: message placeholders that its verdicts fill
     facts: frozenset[str] = frozenset()
+    #: what it says of one subject may depend on another's data: it needs the whole site
+    site_wide: bool = False
+    #: it may begin to fail as days go by, without any change of data
+    ages: bool = False
 
     @property
     def required(self) -> frozenset[str]:

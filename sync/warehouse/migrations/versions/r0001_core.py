@@ -304,6 +304,14 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("site", "name", name=op.f("pk_site_state")),
     )
     op.create_table(
+        "site_memory",
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "name", name=op.f("pk_site_memory")),
+    )
+    op.create_table(
         "subject",
         sa.Column("site", sa.Text(), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
