@@ -151,11 +151,7 @@ def _reason_for_all(request: Request, book: Logbook, design: str) -> str:
 
 def _listing(reader: Reader, since: Watermark, book: Logbook) -> pl.DataFrame:
     """List all records; all their rows where the log cannot tell about deleted events and instances."""
-    if not book.problem:
-        return reader.listing(events=since.listing_events)
-    known = set(reader.structure.export_fields)
-    forms = dict.fromkeys(form for _, form in sorted(reader.structure.repeating) if f"{form}_complete" in known)
-    return reader.listing(fields=[f"{form}_complete" for form in forms])
+    return reader.listing() if book.problem else reader.listing(events=since.listing_events, keys=False)
 
 
 def _wanted(named: Set[str], listing: pl.DataFrame, group: str | None) -> set[str]:

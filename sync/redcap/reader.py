@@ -12,7 +12,7 @@ import structlog
 
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure
 from schemas.pull import ROW_KEY, Cost
-from sync.errors import SourceMismatch, SourceUnavailable
+from sync.errors import SourceMismatch, SourceRefused, SourceUnavailable
 from sync.redcap import wire
 from sync.redcap.client import Client
 from sync.redcap.frames import SURVEY_COLUMN, ids_of
@@ -41,6 +41,12 @@ class Reader:
         self._needs_groups = needs_groups
         self._with_groups = bool(structure.groups)
         self._columns = columns
+        #: columns that make a server show the rows of repeating instruments, too
+        self._statuses = tuple(
+            name
+            for name in dict.fromkeys(f"{form}_complete" for _, form in sorted(structure.repeating))
+            if name in structure.export_fields
+        )
         self.cost = Cost()
 
     def listing(
@@ -48,16 +54,23 @@ class Reader:
         *,
         records: Sequence[str] = (),
         events: Sequence[str] = (),
-        fields: Sequence[str] = (),
         since: datetime | None = None,
+        keys: bool = True,
     ) -> pl.DataFrame:
         """List rows without their cells: ROW_KEY and ``group``, blank as null.
 
-        Narrowed to some records, to some events, to records changed since a server-local moment. ``fields``: columns
-        beyond the record id that are asked for (and dropped), so that the rows of their forms show, too.
+        Narrowed to some records, to some events, to records changed since a server-local moment. Without ``keys``,
+        rows of repeating instruments may be left out.
         """
         record = self.structure.record_field
-        rows = self._ask(records=records, fields=(record, *fields), events=events, since=since)
+        fields = [record, *(self._statuses if keys else ())]
+        try:
+            rows = self._ask(records=records, fields=fields, events=events, since=since)
+        except SourceRefused:
+            if len(fields) == 1:
+                raise
+            self._statuses = ()  # a server may refuse fields of forms that the token's user may not export
+            rows = self._ask(records=records, fields=[record], events=events, since=since)
         self.cost = Cost(rows_listed=self.cost.rows_listed + rows.height, rows_whole=self.cost.rows_whole)
         if rows.height == 0:
             return pl.DataFrame(schema=dict.fromkeys((*ROW_KEY, "group"), pl.String()))

@@ -348,3 +348,15 @@ def test_a_wrong_token_is_refused(project: FakeProject, source: Open) -> None:
     with pytest.raises(SourceRefused, match="does not accept the token") as caught:
         source(token="F" * 32).pull()
     assert caught.value.exit_code == 4
+
+
+def test_a_server_that_refuses_to_list_the_status_of_a_form_is_asked_for_ids_alone(
+    project: FakeProject, source: Callable[..., Source]
+) -> None:
+    project.rows = patients(3)
+    project.repeating = [{"form_name": "basics"}]
+    refusal = "ERROR: The following values in the parameter fields are not valid: 'basics_complete'"
+    project.faults["record"] = lambda form, count: (400, CSV, refusal) if "fields[1]" in form else None
+    assert source().pull().records == 3
+    asked = [form for form in project.asked if form["content"] == "record" and "fields[1]" in form]
+    assert [form["fields[1]"] for form in asked] == ["basics_complete"]
