@@ -46,8 +46,13 @@ def slices(form: Form, mapping: SiteMapping) -> Iterator[Slice]:
 
 
 def lift(snapshot: Snapshot, form: Form, mapping: SiteMapping) -> pl.DataFrame:
-    """Lift all rows of one form out of a pull: key and meta columns, then the site's text, nulls for blanks."""
+    """Lift all rows of one form out of a pull: key and meta columns, then the site's text, nulls for blanks.
+
+    Rows of a single slice stay in the pull's order and share its memory; those of several are sorted by key.
+    """
     parts = [_lift_slice(snapshot, form, mapping, each) for each in slices(form, mapping)]
+    if len(parts) == 1:
+        return parts[0]
     return pl.concat(parts, how="diagonal").sort(KEY_COLUMNS, maintain_order=True) if parts else _nothing(form)
 
 
@@ -79,7 +84,7 @@ def _slice(mapped: FormMapping, *, visit: str | None, token: str, slot: str, alo
 
 def _lift_slice(snapshot: Snapshot, form: Form, mapping: SiteMapping, part: Slice) -> pl.DataFrame:
     structure = snapshot.structure
-    rows = snapshot.rows.filter(_stands_here(structure, mapping, part))
+    rows = _where(snapshot.rows, _stands_here(structure, mapping, part))
     fields = {each.name: each for each in form.fields}
     wanted = {
         column: site
@@ -103,7 +108,13 @@ def _lift_slice(snapshot: Snapshot, form: Form, mapping: SiteMapping, part: Slic
         pl.col(INSTANCE).cast(pl.Int64, strict=False).alias("_site_instance"),
         *text,
     )
-    return _with_products(lifted, part).filter(_holds_data(form, wanted, part))
+    return _where(_with_products(lifted, part), _holds_data(form, wanted, part))
+
+
+def _where(rows: pl.DataFrame, condition: pl.Expr) -> pl.DataFrame:
+    """Filter, but hand the frame itself on where all rows stay: a copy of a whole pull would be felt."""
+    mask = rows.select(condition.alias("mask"))["mask"]
+    return rows if mask.len() == rows.height and mask.all(ignore_nulls=False) else rows.filter(condition)
 
 
 def _stands_here(structure: ProjectStructure, mapping: SiteMapping, part: Slice) -> pl.Expr:

@@ -21,6 +21,9 @@ from sync.harmonise.mapping import SiteMapping, Source
 EARLIEST_YEAR, LATEST_YEAR = 1850, 2200
 """A year outside these was misread or mistyped (``%Y`` takes the 12 of 12-03-05): unreadable, not early."""
 
+_CELLS_AT_ONCE = 4_000_000
+"""Bounds the memory that reading takes beside the texts and the values."""
+
 TIME_FORMATS = ("%H:%M", "%H:%M:%S")
 
 UNIT_SUFFIX = "§unit"
@@ -78,11 +81,23 @@ def read(column: str, each: Field, source: Source, mapping: SiteMapping, missing
 
 
 def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Read all columns at once.
+    """Read all columns, as many at once as make ``_CELLS_AT_ONCE`` cells.
 
     ``raw`` holds the site's texts (and auxiliary columns). Returns the typed columns, the problems
     (``frames.PROBLEM_SCHEMA``) and the declared missing cells (``frames.DECLARED_SCHEMA``).
     """
+    many = max(_CELLS_AT_ONCE // max(raw.height, 1), 1)
+    parts = [_applied(raw, readings[start : start + many]) for start in range(0, max(len(readings), 1), many)]
+    typed, problems, declared = zip(*parts, strict=True)
+    return (
+        pl.concat(typed, how="horizontal") if len(typed) > 1 else typed[0],
+        pl.concat([pl.DataFrame(schema=frames.PROBLEM_SCHEMA), *problems]),
+        pl.concat([pl.DataFrame(schema=frames.DECLARED_SCHEMA), *declared]),
+    )
+
+
+def _applied(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Read some columns at once, all stages."""
     texts = _cleaned(raw, [name for each in readings for name in (each.column, *each.auxiliary)])
     said = _said(texts, readings)
     given = texts.with_columns(
@@ -90,10 +105,9 @@ def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame,
     )
     typed = given.select(each.typed.alias(each.column) for each in readings)
     bad = list(_lost(given, typed, readings))
-    beside = typed.hstack(
-        texts.select(name for each in readings if each.unknown_unit is not None for name in each.auxiliary)
-    )
-    unknown = beside.select(each.unknown_unit.alias(each.column) for each in readings if each.unknown_unit is not None)
+    measured = [each for each in readings if each.unknown_unit is not None]
+    beside = typed.hstack(texts.select(name for each in measured for name in each.auxiliary))
+    unknown = beside.select(each.unknown_unit.alias(each.column) for each in measured if each.unknown_unit is not None)
     bad += [(name, "UN01", unknown[name]) for name in _columns_with(unknown)]
     typed = beside.select(
         pl.col(each.column) if each.converted is None else each.converted.alias(each.column) for each in readings
@@ -103,9 +117,7 @@ def apply(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFrame,
         for name, check, mask in bad
     ]
     declared = [
-        pl.DataFrame({"row": mask.arg_true(), "word": texts[name].filter(mask)}).select(
-            "row", column=pl.lit(name), word="word"
-        )
+        pl.DataFrame({"row": mask.arg_true(), "word": texts[name].filter(mask)}).with_columns(column=pl.lit(name))
         for name, mask in said.items()
     ]
     return typed, _stacked(problems, frames.PROBLEM_SCHEMA), _stacked(declared, frames.DECLARED_SCHEMA)
@@ -121,7 +133,17 @@ def _cleaned(raw: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         return text.str.strip_chars()
 
     texts = raw.select(trimmed(name).alias(name) for name in names)
-    return texts.select(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in names)
+    # columns in which nothing had to be done are the pull's own, so that they are not held twice
+    done = texts.select((pl.col(name).ne_missing(raw[name]) | (pl.col(name) == "")).any() for name in names)
+    changed = set(_columns_with(done))
+    return pl.DataFrame(
+        [
+            texts.select(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name))[name]
+            if name in changed
+            else raw[name]
+            for name in names
+        ]
+    )
 
 
 def _said(texts: pl.DataFrame, readings: Sequence[Reading]) -> dict[str, pl.Series]:
