@@ -1,0 +1,1 @@
+"""Hold the documentation to the program."""

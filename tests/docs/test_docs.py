@@ -1,0 +1,190 @@
+"""What the documentation says exists: pages are fresh, links resolve, commands parse."""
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+import sqlalchemy as sa
+
+import cli
+from schemas import loading
+from sync.warehouse.store import SqlWarehouse
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PROGRAMS = ("sync", "syncline")
+
+
+def _generator() -> ModuleType:
+    found = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+generate = _generator()
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# --- generated pages
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_generated_pages_are_fresh(name: str) -> None:
+    stands = (DOCS / "reference" / name).read_text(encoding="utf-8")
+    assert stands == generate.PAGES[name](), "stale: run `python docs/generate.py`"
+
+
+def test_every_command_has_a_heading() -> None:
+    headings = re.findall(r"^#+ `(sync[^`]*)`$", (DOCS / "reference/cli.md").read_text(encoding="utf-8"), re.MULTILINE)
+    names = [name for name, _, _ in generate.commands()]
+    assert {f"sync {name}" for name in cli.COMMANDS} <= set(names)
+    assert headings == names
+
+
+def test_every_configuration_key_is_explained() -> None:
+    page = (DOCS / "reference/config.md").read_text(encoding="utf-8")
+    silent = [
+        f"{section}.{key}"
+        for section, key, _ in generate.config_keys()
+        if not re.search(rf"^\| `{key}` \| `[^|]+` \| [^| ][^|]* \|$", page.split(f"[{section}]", 1)[1], re.MULTILINE)
+    ]
+    assert not silent
+
+
+def test_every_exit_code_is_explained() -> None:
+    page = (DOCS / "reference/exit-codes.md").read_text(encoding="utf-8")
+    assert {0, 1, 2, 3, 4, 5, 6, 70, 75} <= {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+
+
+def test_the_warehouse_page_names_what_a_warehouse_holds(tmp_path: Path) -> None:
+    """Against a real SQLite file, form tables of the shipped study apart (the page describes them as one)."""
+    study = loading.shipped_study("sle")
+    url = f"sqlite:///{tmp_path / 'warehouse.sqlite'}"
+    warehouse = SqlWarehouse(url, study, secret=b"invented")
+    warehouse.upgrade()
+    engine = sa.create_engine(url)
+    found = sa.inspect(engine)
+    page = (DOCS / "reference/warehouse.md").read_text(encoding="utf-8")
+    rows = {row[0]: row for row in re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE)}
+    forms = {form.name for form in study.forms}
+    forms |= {f"{name}__raw" for name in forms}
+    names = {*found.get_table_names(), *found.get_view_names()} - forms - {"alembic_version"}
+    assert names == set(rows) & names, f"not described: {sorted(names - set(rows))}"
+    for name in sorted(names):
+        described = set(re.findall(r"`(\w+)`", rows[name][2]))
+        assert described == {column["name"] for column in found.get_columns(name)}, name
+        assert len(rows[name][1].strip()) > 10, f"{name} has no words"
+    raw = {column["name"] for column in found.get_columns("vitals__raw")}
+    harmonised = {column["name"] for column in found.get_columns("vitals")}
+    own = {each for each in (raw | harmonised) if each not in {field.name for field in study.form("vitals").fields}}
+    assert own <= set(re.findall(r"`(\w+)`", page))
+    warehouse.close()
+    engine.dispose()
+
+
+def test_the_sandbox_page_names_every_fault() -> None:
+    from sync.sandbox.faults import Mode
+
+    page = (DOCS / "reference/sandbox.md").read_text(encoding="utf-8")
+    assert not [mode.value for mode in Mode if f"`{mode.value}`" not in page]
+
+
+# --- links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_internal_links_resolve(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    dead = [
+        target
+        for target in re.findall(r"\]\(([^)\s]+)\)", text)
+        if not re.match(r"[a-z]+:", target) and not target.startswith("#")
+        if not (page.parent / target.partition("#")[0]).exists()
+    ]
+    assert not dead
+
+
+def test_the_index_names_every_page() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    linked = {(DOCS / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)\)", index)}
+    missing = [
+        _name(page)
+        for page in DOCS.rglob("*.md")
+        if page.parent.name != "decisions" and page.name != "README.md" and page.resolve() not in linked
+    ]
+    assert not missing
+
+
+# --- commands that pages show
+
+
+def _shown(page: Path) -> Iterator[str]:
+    """Give each command line of a page's console blocks; lines that end in a backslash are joined."""
+    for block in re.findall(r"```(?:console|bash|sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            bare = re.sub(r"^\$ ", "", line).split(" # ")[0].split("  #")[0]
+            for piece in re.split(r"\s*(?:\|\||&&|[|;])\s*", bare):
+                words = piece.split()
+                if len(words) > 1 and words[0].rsplit("/", maxsplit=1)[-1] in PROGRAMS:
+                    yield piece.removesuffix("&").strip()
+
+
+def _parse(words: list[str]) -> None:
+    """Let click read a command line without running it; UsageError where it cannot."""
+    command: click.Command = cli.root
+    context = click.Context(cli.root, info_name="sync")
+    while True:
+        given = list(words)
+        parser = command.make_parser(context)
+        if not isinstance(command, click.Group):
+            command.make_context(command.name, given, parent=context, resilient_parsing=False)
+            return
+        _, rest, _ = parser.parse_args(args=given)
+        if not rest:
+            return
+        found = command.get_command(context, rest[0])
+        if found is None:
+            raise click.UsageError(f"no command {rest[0]}")
+        context = click.Context(found, info_name=rest[0], parent=context)
+        command, words = found, rest[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_shown_commands_are_ones_that_the_program_takes(page: Path) -> None:
+    for line in _shown(page):
+        words = shlex.split(re.sub(r"\s\d?>{1,2}\s*\S+", "", line))[1:]
+        if words and words != ["…"]:
+            try:
+                _parse(words)
+            except click.exceptions.Exit:
+                pass  # --help, --version
+            except click.UsageError as error:
+                pytest.fail(f"{line}: {error.format_message()}")
+
+
+def test_the_parser_refuses_what_is_not_there() -> None:
+    with pytest.raises(click.UsageError):
+        _parse(["queries", "list", "--no-such-option"])
+    with pytest.raises(click.UsageError):
+        _parse(["queries", "no-such-command"])
+    with pytest.raises(click.UsageError):
+        _parse(["queries", "answer", "ZJJU-000001"])  # --code is missing
+
+
+def test_the_tutorial_shows_commands() -> None:
+    shown = list(_shown(DOCS / "tutorial/first-night.md"))
+    assert len(shown) >= 10
+    for word in ("demo", "sandbox serve", "validate", "run", "queries list", "queries answer", "queries accept"):
+        assert any(f" {word}" in line for line in shown), word
