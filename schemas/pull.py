@@ -22,6 +22,10 @@ KNOWN_COLUMNS = (*ROW_KEY, "group", "hash")
 """Columns of a ``known`` frame, all String: the key, the record's data access group (or null), ``fingerprints``."""
 
 
+#: rows whose texts stand in memory at once
+_AT_A_TIME = 50_000
+
+
 class Basis(StrEnum):
     """Say what a watermark was read from."""
 
@@ -120,8 +124,10 @@ def fingerprints(rows: pl.DataFrame, record_field: str) -> pl.DataFrame:
     """
     aside = {record_field, *RECORD_COLUMNS, DAG_COLUMN}
     cells = [pl.lit(f"\x1e{name}\x1f") + pl.col(name) for name in sorted(rows.columns) if name not in aside]
-    texts = rows.select(pl.concat_str(cells, ignore_nulls=True)).to_series().to_list() if cells else [""] * rows.height
-    hashes = [hashlib.blake2b((text or "").encode(), digest_size=16).hexdigest() for text in texts]
+    hashes: list[str] = []
+    for part in rows.iter_slices(_AT_A_TIME):
+        texts = part.select(pl.concat_str(cells, ignore_nulls=True)).to_series() if cells else [""] * part.height
+        hashes += [hashlib.blake2b((text or "").encode(), digest_size=16).hexdigest() for text in texts]
     group = pl.col(DAG_COLUMN) if DAG_COLUMN in rows.columns else pl.lit(None, dtype=pl.String())
     return rows.select(
         *(pl.col(name).alias(key) for name, key in zip((record_field, *RECORD_COLUMNS), ROW_KEY, strict=True)),

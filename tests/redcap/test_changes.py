@@ -145,6 +145,24 @@ def test_a_move_to_another_group_takes_the_record_from_one_site_to_the_other(san
     assert "3 records of the project belong to no data access group" in left.notices[0]
 
 
+def test_a_move_shows_by_the_group_alone(sandbox: Sandbox) -> None:
+    held, north = mirror(sandbox), mirror(sandbox, group="north")
+    later(sandbox)
+    sandbox.project("trial").project.records.get("R3").dag = "north"  # no log, no date
+    assert follow(held).groups == {"R3": "north"}
+    assert set(held.rows["redcap_data_access_group"]) == {None, "north"}
+    assert follow(north).snapshot.rows["record_id"].to_list() == ["R3", "R3"]
+
+
+def test_a_server_whose_clock_is_years_behind_is_understood() -> None:
+    with trial.serve(at=trial.NOON.replace(year=2019)) as sandbox:
+        trial.enter(sandbox, "R1", "x")
+        held = mirror(sandbox)
+        assert held.mark is not None
+        assert held.mark.at == trial.NOON.replace(year=2019)
+        assert held.mark.basis is pulls.Basis.LOG
+
+
 @pytest.mark.parametrize("token", [trial.TOKEN, trial.BLIND])
 @pytest.mark.parametrize("place", ["day_arm_1", "adverse"])
 def test_a_deleted_event_or_instance_shows_without_a_date(token: str, place: str) -> None:
