@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sync.sandbox.sandbox import Sandbox
 
 Body = Mapping[str, object]
+_DAY = 86400.0
 
 
 def answer(sandbox: "Sandbox", method: str, path: str, body: bytes, local: bool) -> Reply:
@@ -41,26 +42,77 @@ def _json(value: object, status: int = 200) -> Reply:
 def _show(fault: Fault) -> dict[str, object]:
     return {
         "mode": fault.mode.value,
+        "modes": [mode.value for mode in fault.modes],
         "project": fault.project or None,
         "content": fault.content or None,
         "times": fault.times,
         "after": fault.after,
         "seconds": fault.seconds,
+        "chance": fault.chance,
+        "seed": fault.seed,
     }
 
 
 def _add_fault(sandbox: "Sandbox", given: Body) -> object:
     times = given.get("times", 1)
+    modes = _modes(given.get("modes"))
     fault = Fault(
-        mode=Mode(str(given.get("mode", ""))),
+        mode=modes[0] if modes else Mode(str(given.get("mode", ""))),
+        modes=modes,
         project=str(given.get("project") or ""),
         content=str(given.get("content") or ""),
-        times=None if times is None else int(str(times)),
-        after=int(str(given.get("after", 0))),
-        seconds=float(str(given.get("seconds", 130))),
+        times=None if times is None else _whole(times, "times"),
+        after=_whole(given.get("after", 0), "after"),
+        seconds=_amount(given.get("seconds", 130), "seconds", most=_DAY),
+        chance=_amount(given.get("chance", 1), "chance", most=1.0),
+        seed=_whole(given.get("seed", 0), "seed"),
     )
     sandbox.faults.add(fault)
     return _show(fault)
+
+
+def _modes(given: object) -> tuple[Mode, ...]:
+    """Read a list of modes; `all` means every one that does not keep the client waiting."""
+    if given == "all":
+        return tuple(mode for mode in Mode if mode is not Mode.SLOW)
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise ValueError("modes is a list of modes, or all")
+    return tuple(Mode(str(mode)) for mode in given)
+
+
+def _whole(given: object, name: str) -> int:
+    if isinstance(given, bool) or not isinstance(given, int | str) or not str(given).isdigit():
+        raise ValueError(f"{name} is not a whole number")
+    return int(given)
+
+
+def _amount(given: object, name: str, *, most: float) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        raise ValueError(f"{name} is not a number")
+    value = float(given)
+    if not 0 <= value <= most:
+        raise ValueError(f"{name} is not between 0 and {most:g}")
+    return value
+
+
+def _traffic(sandbox: "Sandbox", _given: Body) -> object:
+    return sandbox.traffic.shown()
+
+
+def _set_traffic(sandbox: "Sandbox", given: Body) -> object:
+    limit = given.get("requests_per_minute")
+    sandbox.traffic.set(
+        latency=_amount(given.get("latency", 0), "latency", most=_DAY),
+        limit=None if limit is None else _whole(limit, "requests_per_minute"),
+    )
+    return _traffic(sandbox, given)
+
+
+def _free_traffic(sandbox: "Sandbox", given: Body) -> object:
+    sandbox.traffic.set()
+    return _traffic(sandbox, given)
 
 
 def _faults(sandbox: "Sandbox", _given: Body) -> object:
@@ -107,6 +159,9 @@ _HANDLERS: dict[tuple[str, str], Callable[["Sandbox", Body], object]] = {
     ("GET", "clock"): _clock,
     ("POST", "clock"): _set_clock,
     ("DELETE", "clock"): _release_clock,
+    ("GET", "traffic"): _traffic,
+    ("POST", "traffic"): _set_traffic,
+    ("DELETE", "traffic"): _free_traffic,
     ("GET", "guesses"): _guesses,
     ("GET", "projects"): _projects,
 }

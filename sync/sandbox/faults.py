@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from random import Random
 from threading import Lock
 
 from sync.sandbox import wire
@@ -50,10 +51,15 @@ class Fault:
     """Hold one switched-on fault.
 
     `project` and `content` narrow it (blank: any), `after` lets that many matching calls pass first, `times`
-    ends it after so many hits (None: until cleared), `seconds` is SLOW's wait.
+    ends it after so many hits (None: until cleared), `seconds` is SLOW's wait. With `chance` below 1 it hits
+    matching calls at random, and with `modes` each hit takes one of those instead of `mode`; both follow `seed`,
+    so that the same calls in the same order meet the same trouble.
     """
 
     mode: Mode
+    modes: tuple[Mode, ...] = ()
+    chance: float = 1.0
+    seed: int = 0
     project: str = ""
     content: str = ""
     times: int | None = 1
@@ -69,43 +75,50 @@ class Fault:
 class FaultBox:
     """Keep the switched-on faults and count them down, safely between threads."""
 
-    _faults: list[Fault] = field(default_factory=list)
+    #: each fault with the chance that decides for it
+    _faults: list[tuple[Fault, Random]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, fault: Fault) -> None:
         """Switch a fault on."""
         with self._lock:
-            self._faults.append(fault)
+            self._faults.append((fault, Random(fault.seed)))  # noqa: S311 -- repeatable, not secret
 
     def clear(self, project: str = "") -> None:
         """Switch all faults off, or those of one project."""
         with self._lock:
-            self._faults = [fault for fault in self._faults if project and fault.project != project]
+            self._faults = [pair for pair in self._faults if project and pair[0].project != project]
 
     def active(self) -> list[Fault]:
         """List the faults that are on."""
         with self._lock:
-            return list(self._faults)
+            return [fault for fault, _ in self._faults]
 
     def take(self, project: str, content: str, size: int = 0) -> Fault | None:
         """Return the fault that hits this request, counting it; `size` is the length of its data in bytes."""
         with self._lock:
-            for index, fault in enumerate(self._faults):
+            for index, (fault, chance) in enumerate(self._faults):
                 if not fault.matches(project, content):
                     continue
-                if fault.mode is Mode.IMPORT_CUT and size <= IMPORT_LIMIT:
+                if fault.mode is Mode.IMPORT_CUT and not fault.modes and size <= IMPORT_LIMIT:
                     continue
                 if fault.after:
-                    self._faults[index] = replace(fault, after=fault.after - 1)
+                    self._faults[index] = (replace(fault, after=fault.after - 1), chance)
                     continue
-                if fault.times is not None:
-                    left = fault.times - 1
-                    if left > 0:
-                        self._faults[index] = replace(fault, times=left)
-                    else:
-                        del self._faults[index]
-                return fault
+                if fault.chance < 1 and chance.random() >= fault.chance:
+                    continue
+                hit = replace(fault, mode=chance.choice(fault.modes)) if fault.modes else fault
+                self._count(index, fault, chance)
+                return hit
             return None
+
+    def _count(self, index: int, fault: Fault, chance: Random) -> None:
+        if fault.times is None:
+            return
+        if fault.times > 1:
+            self._faults[index] = (replace(fault, times=fault.times - 1), chance)
+        else:
+            del self._faults[index]
 
 
 def _page(title: str, text: str) -> str:

@@ -26,7 +26,7 @@ _CHOICES: dict[str, tuple[str, str]] = {
     "auto-ids-shape": ("body of an import with returnContent=auto_ids", '"new,given" pairs in JSON and CSV'),
     "background-shape": ("success body of backgroundProcess", '{"success":true}; the import is done at once'),
     "get-page": ("GET on the API's address", "200 with an HTML page"),
-    "rate-limit": ("limit of requests a minute", "none; the ban is a fault mode"),
+    "rate-limit": ("limit of requests a minute, and what a ban shows", "off; a ban lasts until lifted, status 200"),
     "bad-option": ("an option outside its documented values", "400 'The value of the parameter … is not valid'"),
     # names and ids
     "duplicate-slug": ("unique names of events or groups that collide", "a letter a, b, … is appended"),

@@ -3,6 +3,7 @@
 import re
 import secrets
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from sync.sandbox.people import User
 from sync.sandbox.project import Project
 from sync.sandbox.server import Answer, Server
 from sync.sandbox.store import MemoryStore, SqliteStore
+from sync.sandbox.traffic import Traffic
 from sync.sandbox.wire import Parameters
 
 VERSION = "15.2.1"
@@ -49,6 +51,7 @@ class Sandbox:
         """Start without projects, or with those kept in the folder `state`."""
         self.clock = clock or ServerClock()
         self.faults = FaultBox()
+        self.traffic = Traffic(time.monotonic)
         self.version = version
         self.super_token = super_token
         self._store = SqliteStore(state) if state else MemoryStore()

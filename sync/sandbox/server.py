@@ -129,7 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
         name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
         return name in ("127.0.0.1", "localhost", "::1") and ipaddress.ip_address(self.client_address[0]).is_loopback
 
-    def _api(self, body: bytes) -> None:  # guess: rate-limit
+    def _api(self, body: bytes) -> None:
+        traffic = self.server.sandbox.traffic
+        banned = traffic.refused(self.client_address[0])
+        self._wait(traffic.latency)
+        if banned is not None:
+            self._send(banned)
+            return
         try:
             parameters = wire.parse_body(self.headers.get("Content-Type", ""), body)
         except ApiError as error:

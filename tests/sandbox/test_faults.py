@@ -122,3 +122,65 @@ def test_a_fault_of_one_project_spares_the_others(client, sandbox, invented_xml)
 def test_an_unknown_mode_is_refused(client):
     control = client.url.replace("/api/", "/__sandbox__/faults")
     assert requests.post(control, json={"mode": "earthquake"}, timeout=5).status_code == 400
+
+
+def _hits(client, calls: int = 40) -> list[str]:
+    """Tell for each of some calls what came back: the status and the kind of body."""
+    out = []
+    for _ in range(calls):
+        reply = client.post(content="version")
+        out.append(f"{reply.status_code} {len(reply.content)}")
+    return out
+
+
+def test_chance_strikes_alike_for_the_same_seed_and_otherwise_for_another(client, sandbox):
+    told = switch(client, mode="maintenance", chance=0.3, seed=7, times=None)
+    assert (told["chance"], told["seed"]) == (0.3, 7)
+    first = _hits(client)
+    assert 2 < sum(hit.startswith("503") for hit in first) < 25
+    sandbox.faults.clear()
+    switch(client, mode="maintenance", chance=0.3, seed=7, times=None)
+    assert _hits(client) == first
+    sandbox.faults.clear()
+    switch(client, mode="maintenance", chance=0.3, seed=8, times=None)
+    assert _hits(client) != first
+
+
+def test_a_fault_of_several_modes_takes_one_each_time(client):
+    switch(client, modes=["maintenance", "empty_body", "token_revoked"], seed=3, times=20)
+    hits = set(_hits(client, 20))
+    assert {hit[:3] for hit in hits} == {"503", "200", "403"}
+    assert client.post(content="version").text == "15.2.1"
+    assert "slow" not in switch(client, modes="all", times=1)["modes"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"mode": "nonsense"}, {"mode": "slow", "seconds": -1}, {"mode": "slow", "seconds": "nan"},
+        {"mode": "sso", "chance": 2}, {"mode": "sso", "times": "some"}, {"modes": "none"}, {"modes": [1]},
+        {"mode": "sso", "after": -1},
+    ],
+)  # fmt: skip
+def test_faults_that_make_no_sense_are_refused(client, fault):
+    control = client.url.replace("/api/", "/__sandbox__/faults")
+    assert requests.post(control, json=fault, timeout=5).status_code == 400
+
+
+def test_latency_and_the_rate_limit_with_its_ban(client):
+    control = client.url.replace("/api/", "/__sandbox__/traffic")
+    off = {"latency": 0.0, "requests_per_minute": None, "banned": []}
+    assert requests.get(control, timeout=5).json() == off
+    requests.post(control, json={"latency": 0.2}, timeout=5)
+    start = time.monotonic()
+    client.post(content="version")
+    assert time.monotonic() - start >= 0.2
+    requests.post(control, json={"requests_per_minute": 5}, timeout=5)
+    replies = [client.post(content="version") for _ in range(7)]
+    assert [reply.text for reply in replies[:5]] == ["15.2.1"] * 5
+    for reply in replies[5:]:
+        assert (reply.status_code, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "has been banned due to suspected abuse" in reply.text
+    assert requests.get(control, timeout=5).json()["banned"] == ["127.0.0.1"]
+    assert requests.delete(control, timeout=5).json() == off
+    assert client.post(content="version").text == "15.2.1"
