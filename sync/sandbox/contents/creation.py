@@ -68,8 +68,10 @@ def _attributes(parameters: Parameters) -> dict[str, str]:
         else:
             if "<!" in data.replace("<![CDATA[", ""):
                 raise ValueError
-            item = ET.fromstring(data).find("item")  # noqa: S314 -- declarations are refused above
-            row = {node.tag: node.text or "" for node in item} if item is not None else {}
+            # clients send one <item>, alone or inside an outer element
+            root = ET.fromstring(data.strip())  # noqa: S314 -- declarations are refused above
+            item = root.find("item")
+            row = {node.tag: node.text or "" for node in (root if item is None else item)}
     except (ValueError, ET.ParseError, csv.Error):
         row = None
     if not isinstance(row, dict):
