@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from schemas import pull as pulls
 from sync.errors import SourceUnavailable
-from sync.redcap.changes import listing_events
+from sync.redcap import changes
+from sync.redcap.logbook import Logbook
 from sync.sandbox.dictionary import Field
 from sync.sandbox.faults import Fault, Mode
 from sync.sandbox.people import User
@@ -200,7 +202,7 @@ def test_the_event_that_lists_most_records_is_chosen_for_each_arm(sandbox: Sandb
     assert held.mark is not None
     assert held.mark.listing_events == ("day_arm_1", "start_arm_2")
     snapshot = held.source.pull()
-    assert listing_events(snapshot.rows, snapshot.structure) == ("day_arm_1", "start_arm_2")
+    assert changes.listing_events(snapshot.rows, snapshot.structure) == ("day_arm_1", "start_arm_2")
 
 
 def test_a_full_pull_counts_what_the_incremental_ones_missed(sandbox: Sandbox) -> None:
@@ -342,3 +344,17 @@ def test_the_stream_of_an_empty_project_has_no_frames() -> None:
         stream = Mirror(sandbox.start(), trial.TOKEN, None).source.batches()
         assert stream.records == 0
         assert list(stream.frames) == []
+
+
+def test_a_rename_between_the_log_and_the_lists_is_not_lost(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = mirror(sandbox)
+    later(sandbox)
+    read_log = changes.read_log
+
+    def then_rename(*arguments: Any, **named: Any) -> Logbook:
+        book = read_log(*arguments, **named)
+        sandbox.project("trial").rename_record("R1", "S1")
+        return book
+
+    monkeypatch.setattr(changes, "read_log", then_rename)
+    assert follow(held).renamed == {"R1": "S1"}
