@@ -291,6 +291,7 @@ _PURPOSE = {
     "mapping_version": "when each mapping of a site was first used",
     "form_mapping": "for each form: which site field feeds which study field; fields that the site does not have",
     "site_state": "what the program remembers of a site's project",
+    "site_memory": "what a site's next incremental pull goes on from",
     "raw_payload": "replies as received, where `warehouse.keep_payloads_days` asks for it",
     "form_column": "where each column of each form stands (a form too wide for one table is split)",
     "query": "current state of each query",

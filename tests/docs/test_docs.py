@@ -132,9 +132,12 @@ def test_the_index_names_every_page() -> None:
 
 def _shown(page: Path) -> Iterator[str]:
     """Give each command line of a page's console blocks; lines that end in a backslash are joined."""
-    for block in re.findall(r"```(?:console|bash|sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+    text = page.read_text(encoding="utf-8")
+    for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+        if language not in ("", "bash", "console", "sh"):
+            continue
         for line in block.replace("\\\n", " ").splitlines():
-            bare = re.sub(r"^\$ ", "", line).split(" # ")[0].split("  #")[0]
+            bare = re.sub(r"^\s*(?:\$ )?", "", line).split(" # ")[0].split("  #")[0]
             for piece in re.split(r"\s*(?:\|\||&&|[|;])\s*", bare):
                 words = piece.split()
                 if len(words) > 1 and words[0].rsplit("/", maxsplit=1)[-1] in PROGRAMS:
