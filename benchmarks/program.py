@@ -8,7 +8,7 @@ from benchmarks import invent
 from sync import bootstrap, clock
 from sync.bootstrap import App
 from sync.workflows import run
-from sync.workflows.night import NightOptions
+from sync.workflows.results import NightOptions
 from sync.workflows.run import RunResult
 
 _CONFIG = """

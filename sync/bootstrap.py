@@ -25,6 +25,8 @@ from sync.ports.source import Source
 from sync.ports.warehouse import Warehouse
 from sync.redcap import links
 from sync.redcap import source as redcap
+from sync.redcap.circuit import Circuits
+from sync.redcap.shared import Shares
 from sync.warehouse.store import SqlWarehouse
 
 DICTIONARY = "dictionary"
@@ -116,7 +118,19 @@ class App:
     def source(self, site: SiteConfig) -> Source:
         """Open a site's project for reading; ConfigError where its token cannot be had."""
         token = configuration.resolve_token(site, self.environ)
-        return redcap.open_source(site, token, self.config.transport, self.clock)
+        return redcap.open_source(
+            site, token, self.config.transport, self.clock, shares=self._shares, circuits=self._circuits
+        )
+
+    @cached_property
+    def _shares(self) -> Shares:
+        """Let sites that share a project have one look at it together."""
+        return Shares(self.config.sites)
+
+    @cached_property
+    def _circuits(self) -> Circuits:
+        """Leave a dead host after a while, for all of its sites."""
+        return Circuits()
 
     def _mapping(self, site: SiteConfig) -> SiteMapping | None:
         study = self.study

@@ -1,10 +1,20 @@
 """Keep tests apart from the machine they run on."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 pytest_plugins = ["tests.plugins.postgres"]
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Leave structlog as it is before any set-up, whatever the test before did."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

@@ -96,8 +96,8 @@ def _study(app: "App") -> Iterator[Check]:
     try:
         study = app.study
     except errors.ConfigError as error:
-        for problem in error.problems:
-            yield Check(name="study", status="fail", detail=problem, remedy="correct the study's files")
+        for wrong in error.problems:
+            yield Check(name="study", status="fail", detail=wrong, remedy="correct the study's files")
         return
     if study is None:
         yield Check(name="study", detail="REDCap's own dictionary, per project")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.option("--site", "sites", multiple=True, help="Site to run; repeat for several. Without it: all.")
-@click.option("--full", is_flag=True, help="Pull everything, not only what changed (every pull is full so far).")
+@click.option("--full", is_flag=True, help="Pull everything, not only what changed.")
 @click.option("--dry-run", is_flag=True, help="Do it all, keep nothing: show what would change.")
 @click.option("--allow-mass-change", is_flag=True, help="Let through what a brake would stop; look first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -30,13 +30,13 @@ def command(
     from sync import errors
     from sync.alerts import sending
     from sync.workflows import run as runs
-    from sync.workflows.night import NightOptions
+    from sync.workflows.results import NightOptions
 
     app = invocation.app
     chosen = app.sites(sites)
     if not chosen:
         raise errors.ConfigError([f"{app.config.path.name}: no site is configured; add a [[sites]] section"])
-    options = NightOptions(full=True, dry_run=dry_run, allow_mass_change=allow_mass_change)
+    options = NightOptions(full=full, dry_run=dry_run, allow_mass_change=allow_mass_change)
     try:
         result = runs.run(app, chosen, options=options)
     except errors.SyncError as error:

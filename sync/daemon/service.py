@@ -21,7 +21,7 @@ from sync.daemon import schedule
 from sync.daemon.schedule import Plan, Standing
 from sync.ports.application import Application
 from sync.workflows import run as runs
-from sync.workflows.night import NightOptions, SiteResult
+from sync.workflows.results import NightOptions, SiteResult
 from sync.workflows.run import RunResult
 
 log = structlog.get_logger()

@@ -27,7 +27,7 @@ from sync.ports.stored import QueryFilter
 from sync.queries.model import ActorKind, AnswerCode, Query, State, Trigger
 from sync.workflows import desk, run, validate
 from sync.workflows.desk import Decision
-from sync.workflows.night import NightOptions
+from sync.workflows.results import NightOptions
 from sync.workflows.run import RunResult
 from validators.findings import Finding
 

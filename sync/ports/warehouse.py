@@ -206,6 +206,10 @@ class WarehouseReader(Protocol):
         """List runs, newest first."""
         ...
 
+    def last_success(self, site: str, *, kind: str | None = None) -> RunRow | None:
+        """Give the site's newest run that went through, of one kind or of any; None where there is none."""
+        ...
+
     def run(self, run_id: str) -> tuple[RunRow, ...]:
         """Give what one run did, a row a site."""
         ...

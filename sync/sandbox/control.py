@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfoNotFoundError
 
-from sync.sandbox import guesses, wire
+from sync.sandbox import guesses, quality_api, wire
 from sync.sandbox.faults import Fault, Mode
 from sync.sandbox.wire import Reply
 
@@ -144,6 +144,26 @@ def _release_clock(sandbox: "Sandbox", given: Body) -> object:
     return _clock(sandbox, given)
 
 
+def _set_module(sandbox: "Sandbox", given: Body) -> object:
+    handle = sandbox.project(_slug(sandbox, given))
+    values: dict[str, object] = {}
+    if "enabled" in given:
+        prefix = str(given.get("prefix") or quality_api.PREFIX)
+        values["quality_module"] = prefix if given["enabled"] is True else ""
+    if "workflow" in given:
+        values["data_resolution"] = int(_amount(given["workflow"], "workflow", most=2))
+    handle.change_settings(**values)
+    settings = handle.project.settings
+    return {"module": settings.quality_module or None, "workflow": settings.data_resolution}
+
+
+def _slug(sandbox: "Sandbox", given: Body) -> str:
+    slug = str(given.get("project") or "")
+    if slug not in [row["slug"] for row in sandbox.projects()]:
+        raise ValueError("project names no project that is served")
+    return slug
+
+
 def _guesses(_sandbox: "Sandbox", _given: Body) -> object:
     return {"guesses": guesses.rows()}
 
@@ -162,6 +182,7 @@ _HANDLERS: dict[tuple[str, str], Callable[["Sandbox", Body], object]] = {
     ("GET", "traffic"): _traffic,
     ("POST", "traffic"): _set_traffic,
     ("DELETE", "traffic"): _free_traffic,
+    ("POST", "module"): _set_module,
     ("GET", "guesses"): _guesses,
     ("GET", "projects"): _projects,
 }

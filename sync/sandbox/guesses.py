@@ -58,6 +58,11 @@ _CHOICES: dict[str, tuple[str, str]] = {
     # log
     "load-log": ("log and change time of records that came with a project XML", "created when the XML was loaded"),
     "dag-log-text": ("how a group change is logged", "an update of redcap_data_access_group"),
+    # Data Quality API module
+    "module-off": ("a module that is not enabled in the project", "200 with an HTML sentence"),
+    "empty-status-id": ("a thread without numeric status_id, where the module's SQL is malformed", "500"),
+    "query-users": ("whose user names the module knows", "those of the project; others become null"),
+    "query-time": ("a resolution whose ts is no date-time", "passed over, as by a refusing database"),
     # drawn instead of known
     "survey-shapes": ("survey links and codes", "derived from record and form; nothing answers there"),
     "pdf-page": ("content=pdf", "one page with the forms' names"),

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 
-from sync.sandbox import editing
+from sync.sandbox import editing, quality
 from sync.sandbox.clock import ServerClock
 from sync.sandbox.dictionary import Structure
 from sync.sandbox.people import User
@@ -105,6 +105,23 @@ class ProjectHandle:
         """Replace settings by name (`title`, `status`, `missing_data_codes`, …)."""
         with self._changing() as project:
             project.change_settings(**values)
+
+    def answer_query(
+        self, status_id: int, *, user: str, comment: str, response: str = "", status: str = quality.OPEN
+    ) -> None:
+        """Enter a resolution into a thread as staff do on the pages: now, with a response or another status."""
+        with self._changing() as project:
+            thread = project.queries.get(status_id)
+            if thread is None:
+                raise KeyError(status_id)
+            thread.resolutions.append(
+                quality.Resolution(
+                    res_id=project.queries.take_res_id(), at=self._clock.local().strftime("%Y-%m-%d %H:%M:%S"),
+                    username=user, response=response or None, comment=comment or None, status=status,
+                )
+            )  # fmt: skip
+            thread.query_status = status
+            project.changes.structure = True
 
     def put_user(self, user: User) -> None:
         """Add a user or replace the one of that name."""

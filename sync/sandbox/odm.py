@@ -41,9 +41,18 @@ GLOBALS = {
     "PurposeOther": "purpose_other",
     "ProjectNotes": "notes",
     "MissingDataCodes": "missing_data_codes",
+    "DataResolutionWorkflowEnabled": "data_resolution",
 }
 NUMERIC = frozenset(
-    {"autonumbering", "scheduling_enabled", "surveys_enabled", "randomization", "today_now_button", "purpose"}
+    {
+        "autonumbering",
+        "scheduling_enabled",
+        "surveys_enabled",
+        "randomization",
+        "today_now_button",
+        "purpose",
+        "data_resolution",
+    }
 )
 #: attribute of a UserRoles element → right, where the two differ
 ROLE_RIGHTS = {

@@ -7,6 +7,7 @@ from datetime import datetime
 from sync.sandbox.auditlog import LogEntry
 from sync.sandbox.dictionary import CLASSIC_EVENT, Event, Structure
 from sync.sandbox.people import Access, Role, User, access_of
+from sync.sandbox.quality import Threads
 from sync.sandbox.records import Cells, Record, RecordStore, RowKey
 
 
@@ -43,6 +44,10 @@ class Settings:
     bypass_branching: int = 0
     #: an administrator allowed deletions to take a record's history out of the log
     delete_logging: int = 0
+    #: 0 no queries, 1 field comments, 2 Data Resolution Workflow
+    data_resolution: int = 1
+    #: prefix under which the Data Quality API module is switched on, blank where it is off
+    quality_module: str = ""
     #: XML globals that are carried but not interpreted
     carried: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +105,7 @@ class Project:
         self.log: list[LogEntry] = []
         #: (record, event, form, instance) of locked forms
         self.locks: set[tuple[str, str, str, int]] = set()
+        self.queries = Threads(first=settings.project_id * 1000 + 1)
         self.changes = Changes()
 
     @property

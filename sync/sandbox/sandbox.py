@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Self
 
-from sync.sandbox import call, dispatch, faults, wire, xml_load
+from sync.sandbox import call, dispatch, faults, quality_api, wire, xml_load
 from sync.sandbox.clock import ServerClock
 from sync.sandbox.errors import NO_API, ApiError
 from sync.sandbox.faults import REFUSING, Fault, FaultBox, Mode
@@ -177,17 +177,17 @@ class Sandbox:
         finally:
             self._store.save(project)
 
-    def answer(self, parameters: Parameters, base_url: str) -> Answer:
-        """Answer one API request, whatever it holds; never raises."""
+    def answer(self, parameters: Parameters, base_url: str, module: quality_api.ModuleCall | None = None) -> Answer:
+        """Answer one API request, whatever it holds, or one to a module's page; never raises."""
         form, returned = call.formats(parameters)
         holder = self._tokens.get(parameters.get("token").upper())
-        content = parameters.get("content")
+        content = f"module_{module.page}" if module else parameters.get("content")
         size = len(parameters.get("data"))
         fault = self.faults.take(holder.project if holder else "", content, size)
         if fault is not None and fault.mode in REFUSING:
             return Answer(reply=faults.refusal(fault, returned), fault=fault)
         try:
-            reply = self._handled(parameters, holder, form, returned, base_url, fault)
+            reply = self._handled(parameters, holder, form, returned, base_url, fault, module)
         except ApiError as error:
             reply = wire.error_reply(error.status, error.text, returned)
         except Exception:
@@ -205,9 +205,10 @@ class Sandbox:
         returned: str,
         base_url: str,
         fault: Fault | None,
+        module: quality_api.ModuleCall | None,
     ) -> wire.Reply:
         if holder is None:
-            if self._is_super(parameters.get("token")):
+            if module is None and self._is_super(parameters.get("token")):
                 return self._super(parameters, returned)
             raise ApiError(403, NO_API)
         with self._lock:
@@ -216,6 +217,9 @@ class Sandbox:
             today = self.clock.local().date().isoformat()
             if access is None or (access.user.expiration and access.user.expiration[:10] <= today):
                 raise ApiError(403, NO_API)
+            if module is not None:
+                with self._saved(project):
+                    return quality_api.answer(project, module, parameters)
             request = call.Call(
                 project=project, access=access, parameters=parameters, format=form, return_format=returned,
                 now=self.clock.local(), version=self.version, base_url=base_url,

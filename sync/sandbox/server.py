@@ -10,10 +10,12 @@ from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from sync.sandbox import control, wire
 from sync.sandbox.errors import ApiError
 from sync.sandbox.faults import Fault, Mode
+from sync.sandbox.quality_api import ModuleCall
 from sync.sandbox.wire import HTML, Reply
 
 if TYPE_CHECKING:
@@ -141,7 +143,21 @@ class _Handler(BaseHTTPRequestHandler):
         except ApiError as error:
             self._send(wire.error_reply(error.status, error.text, wire.XML))
             return
-        self._transport(self.server.sandbox.answer(parameters, self.server.base))
+        self._transport(self.server.sandbox.answer(parameters, self.server.base, self._module()))
+
+    def _module(self) -> ModuleCall | None:
+        """Read the address of an external module's page, None for a plain call."""
+        try:
+            query = parse_qs(self.path.partition("?")[2], keep_blank_values=True, max_num_fields=100)
+        except ValueError:
+            return None
+        given = {name: values[-1] for name, values in query.items()}
+        if given.get("type") != "module":
+            return None
+        return ModuleCall(
+            prefix=given.get("prefix", ""), page=given.get("page", ""), pid=given.get("pid", ""),
+            no_auth="NOAUTH" in given,
+        )  # fmt: skip
 
     def _transport(self, answer: Answer) -> None:
         mode = answer.fault.mode if answer.fault else None

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from sync.sandbox import quality
 from sync.sandbox.auditlog import LogEntry
 from sync.sandbox.dictionary import Arm, Dag, Event, Field, Form, Structure
 from sync.sandbox.people import Role, User
@@ -55,6 +56,7 @@ def project_to_plain(project: Project) -> Plain:
         "folders": {str(number): name for number, name in project.folders.items()},
         "reports": [asdict(report) for report in project.reports.values()],
         "locks": [list(lock) for lock in sorted(project.locks)],
+        "queries": project.queries.plain(),
     }
 
 
@@ -71,6 +73,7 @@ def project_from_plain(plain: Mapping[str, Any]) -> Project:
     for row in plain["reports"]:
         report = Report(**{**row, "fields": tuple(row["fields"]), "events": tuple(row["events"])})
         project.reports[report.report_id] = report
+    project.queries = quality.from_plain(plain.get("queries", ()), first=project.settings.project_id * 1000 + 1)
     project.locks = {(record, event, form, instance) for record, event, form, instance in plain["locks"]}
     return project
 

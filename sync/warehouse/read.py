@@ -66,6 +66,17 @@ class SqlReader:
             wanted = wanted.where(columns.site == site)
         return self._rows(wanted.limit(limit), lambda row: RunRow(**row))
 
+    def last_success(self, site: str, *, kind: str | None = None) -> RunRow | None:
+        """Give the site's newest run that went through, of one kind or of any; None where there is none."""
+        columns = tables.sync_run.c
+        wanted = sa.select(tables.sync_run).where(columns.site == site, columns.outcome == "ok")
+        if kind is not None:
+            wanted = wanted.where(columns.kind == kind)
+        newest = wanted.order_by(columns.started.desc(), columns.run_id.desc()).limit(1)
+        with self._reading() as reading:
+            found = reading.execute(newest).one_or_none()
+        return None if found is None else RunRow(**found._mapping)
+
     def run(self, run_id: str) -> tuple[RunRow, ...]:
         """Give what one run did, a row a site."""
         columns = tables.sync_run.c

@@ -15,7 +15,7 @@ from sync.ports.stored import QueryFilter
 from sync.queries import desk
 from sync.queries.acts import Act
 from sync.queries.model import ActorKind, AnswerCode, CancelReason, CloseReason, Query, QueryEventDraft, State, Trigger
-from sync.workflows import night
+from sync.workflows import followup
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ def show(app: Application, wanted: QueryFilter) -> Shown:
         if known:
             structure = project.from_plain(known["structure"])
             ours = [query for query in queries if query.key.site == site]
-            links |= night.query_links(app, structure, known["base_url"], ours)
+            links |= followup.query_links(app, structure, known["base_url"], ours)
     return Shown(queries=queries, links=links, now=app.clock.now())
 
 
@@ -122,7 +122,7 @@ def decide(app: Application, numbers: Sequence[str], decision: Decision) -> tupl
                 drafts += written
                 standing[number] = query
             tx.put_queries(drafts, [standing[number] for number in ours])
-            tx.quarantine(night.quarantined(standing.values()))
+            tx.quarantine(followup.quarantined(standing.values()))
             after += [standing[number] for number in ours]
         log.info("queries.decided", site=site, trigger=decision.trigger.value, count=len(ours))
     return tuple(after)

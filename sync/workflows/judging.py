@@ -1,7 +1,7 @@
 """Judge one pull: harmonise it, run every check, derive the responses. Pure but for what it is given."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -9,15 +9,20 @@ import polars as pl
 from schemas.coordinates import KEY_COLUMNS, RowKey
 from schemas.frames import FormFrame
 from schemas.project import Snapshot
+from schemas.pull import Delta
 from schemas.study import Study
 from sync.errors import SourceMismatch
 from sync.harmonise import harmonise
 from sync.harmonise.harmonise import Harmonised
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
-from validators import engine, messages
-from validators.findings import Judgement
+from sync.workflows import drift, merging
+from sync.workflows.drift_held import Column
+from validators import engine, messages, reach
+from validators.findings import Condition, Conditions, Judgement
 from validators.library import outcomes
+
+NOTHING_ABSENT: Mapping[Column, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,34 +35,89 @@ class Judged:
     snapshot: Snapshot
     harmonised: Harmonised
     judgement: Judgement
-    #: (record, visit, outcome, rule_set): derived responses, none where the study defines no rule set
+    #: (site, record, visit, outcome, rule_set): derived responses, none where the study defines no rule set
     responses: pl.DataFrame
+    #: records that were judged whole; None: all of the site
+    touched: frozenset[str] | None = None
+    #: checks that were judged for every record all the same
+    rejudged: frozenset[str] = frozenset()
+
+    def concerns(self, record: str, check: str) -> bool:
+        """Tell whether this judgement can say anything of a check at a record."""
+        return self.touched is None or record in self.touched or check in self.rejudged
 
 
-def judge_pull(snapshot: Snapshot, plan: SitePlan, *, as_of: datetime) -> Judged:
-    """Harmonise and judge one pull; ``as_of`` (aware, study's zone) is what "today" means.
+def judge_pull(
+    snapshot: Snapshot, plan: SitePlan, *, as_of: datetime, absent: Mapping[Column, str] = NOTHING_ABSENT
+) -> Judged:
+    """Harmonise and judge one whole pull; ``as_of`` (aware, study's zone) is what "today" means.
 
-    Raises SourceMismatch where the mapping speaks of what the project does not have, or where the server
-    withheld columns that it needs: a blank that is no blank must never reach the warehouse.
+    ``absent`` names study columns that are left out, with the reason (drift). Raises SourceMismatch where the mapping
+    speaks of what the project does not have, or where the server withheld columns that it needs: a blank that is no
+    blank must never reach the warehouse.
     """
-    study, mapping = plan.resolve(snapshot.structure)
-    _refuse_mismatch(snapshot, study, mapping, plan)
-    harmonised = harmonise.harmonise(snapshot, study, mapping)
-    judgement = judge_frames(harmonised.frames, study, plan, as_of=as_of)
+    study, mapping, harmonised = _read(snapshot, plan, absent)
     return Judged(
         plan=plan,
         study=study,
         mapping=mapping,
         snapshot=snapshot,
         harmonised=harmonised,
-        judgement=judgement,
+        judgement=judge_frames(harmonised.frames, study, plan, as_of=as_of),
         responses=outcomes.derive(harmonised.frames, study),
     )
 
 
-def judge_frames(frames: tuple[FormFrame, ...], study: Study, plan: SitePlan, *, as_of: datetime) -> Judgement:
+def judge_delta(
+    delta: Delta,
+    plan: SitePlan,
+    *,
+    as_of: datetime,
+    absent: Mapping[Column, str],
+    stored: Callable[[Study], Sequence[FormFrame]],
+) -> Judged:
+    """Judge what a pull brought: everything, or the changed subjects.
+
+    In an incremental night two kinds of checks see the whole site all the same, with ``stored`` frames in the place of
+    what did not change: those that look across subjects, and those that a day's passing can make fail.
+    """
+    if delta.complete:
+        return judge_pull(delta.snapshot, plan, as_of=as_of, absent=absent)
+    study, mapping, harmonised = _read(delta.snapshot, plan, absent)
+    wide, ages = reach.site_wide(study), reach.aging(study)
+    key = delta.snapshot.structure.record_field
+    touched = frozenset(delta.snapshot.rows[key].to_list()) | delta.gone
+    part = engine.judge(study, harmonised.frames, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=wide)
+    judgement = part
+    if wide or ages:
+        whole = merging.merge(stored(study), harmonised.frames, touched)
+        wider = engine.judge(study, whole, site=plan.slug, prefix=plan.prefix, as_of=as_of, only=wide | ages)
+        judgement = _combined(part, wider, wide=wide, ages=ages, touched=touched)
+    return Judged(
+        plan=plan,
+        study=study,
+        mapping=mapping,
+        snapshot=delta.snapshot,
+        harmonised=harmonised,
+        judgement=judgement,
+        responses=outcomes.derive(harmonised.frames, study),
+        touched=touched,
+        rejudged=wide | ages,
+    )
+
+
+def judge_frames(frames: Sequence[FormFrame], study: Study, plan: SitePlan, *, as_of: datetime) -> Judgement:
     """Judge frames that have been harmonised already (``validate --stored`` takes them from the warehouse)."""
     return engine.judge(study, frames, site=plan.slug, prefix=plan.prefix, as_of=as_of)
+
+
+def _read(snapshot: Snapshot, plan: SitePlan, absent: Mapping[Column, str]) -> tuple[Study, SiteMapping, Harmonised]:
+    study, mapping = plan.resolve(snapshot.structure)
+    _refuse_mismatch(snapshot, study, mapping, plan)
+    harmonised = harmonise.harmonise(snapshot, study, mapping)
+    if absent:
+        harmonised = replace(harmonised, frames=drift.leave_out(harmonised.frames, absent))
+    return study, mapping, harmonised
 
 
 def _refuse_mismatch(snapshot: Snapshot, study: Study, mapping: SiteMapping, plan: SitePlan) -> None:
@@ -70,15 +130,47 @@ def _refuse_mismatch(snapshot: Snapshot, study: Study, mapping: SiteMapping, pla
             + "\n".join(shown)
             + "\n  Correct the mapping file, or ask the site what was renamed; `sync sites check` shows it again."
         )
-    needed = harmonise.site_fields(study, mapping)
-    withheld = sorted(needed & set(snapshot.withheld))
+    withheld = drift.withheld(snapshot, study, mapping) if snapshot.rows.height else {}
     if withheld:
+        names = sorted(withheld)
         raise SourceMismatch(
-            f"{plan.slug}: the server withholds {len(withheld)} needed columns from this token "
-            f"({', '.join(withheld[:8])}{', …' if len(withheld) > 8 else ''}); a withheld column would look like "
-            "blanks. Ask the site's REDCap "
-            "administrator for full data export rights on these forms. Nothing was changed."
+            f"{plan.slug}: the server withholds {len(names)} needed columns from this token "
+            f"({', '.join(names[:8])}{', …' if len(names) > 8 else ''}); a withheld column would look like "
+            "blanks. Ask the site's REDCap administrator for full data export rights on these forms. Nothing was "
+            "changed."
         )
+
+
+class _Either(Conditions):
+    """Answer from the judgement that saw the place: the whole site's for some checks, the changed records' else."""
+
+    def __init__(self, part: Judgement, whole: Judgement, *, wide: frozenset[str], touched: frozenset[str]) -> None:
+        self._part = part.conditions
+        self._whole = whole.conditions
+        self._wide = wide
+        self._touched = touched
+
+    def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
+        seen_whole = check in self._wide or row.record not in self._touched
+        return (self._whole if seen_whole else self._part).at(check=check, row=row, field=field)
+
+
+def _combined(
+    part: Judgement, whole: Judgement, *, wide: frozenset[str], ages: frozenset[str], touched: frozenset[str]
+) -> Judgement:
+    """Join what was seen of the changed records with what the wide and the aging checks saw of the whole site."""
+    further = [each for each in whole.findings if each.check in wide or each.row.record not in touched]
+    findings = sorted((*part.findings, *further), key=lambda each: each.row.record)
+    return Judgement(
+        site=part.site,
+        findings=tuple(findings),
+        not_evaluated=(*part.not_evaluated, *(each for each in whole.not_evaluated if each.check in wide)),
+        coverage=(
+            *(each for each in part.coverage if each.check not in ages),
+            *(each for each in whole.coverage if each.check in wide | ages),
+        ),
+        conditions=_Either(part, whole, wide=wide, touched=touched),
+    )
 
 
 class Cells:

@@ -5,100 +5,74 @@ transaction, which a brake, a dry run or a crash leaves as if it had never been.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 
-from schemas import project
-from schemas.coordinates import RowKey
-from schemas.study import Severity
+from schemas.frames import FormFrame
+from schemas.pull import Delta
 from sync import changes, errors
+from sync.changes import Volume
 from sync.config import SiteConfig
+from sync.harmonise.plan import SitePlan
 from sync.ports.application import Application
 from sync.ports.source import Progress
 from sync.ports.stored import OutcomeRow, ParkedRun, RunRow, SiteRow, StoreCounts
 from sync.ports.warehouse import SiteTransaction, Warehouse
-from sync.queries import reconcile
-from sync.queries.model import LIVE, Query, State
-from sync.queries.reconcile import Reconciled
-from sync.workflows import judging, subjects
+from sync.queries.model import LIVE, Query
+from sync.workflows import drift, followup, judging, past, subjects
+from sync.workflows.drift import Examined
+from sync.workflows.followup import FollowedUp
 from sync.workflows.judging import Judged
-from validators.findings import Finding
+from sync.workflows.past import Past
+from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NightOptions:
-    """Say how one run differs from the plain one."""
+class _Night:
+    """Hold what one night at one site is about."""
 
-    full: bool = True
-    dry_run: bool = False
-    allow_mass_change: bool = False
+    app: Application
+    site: SiteConfig
+    plan: SitePlan
+    run_id: str
+    started: datetime
+    options: NightOptions
+    #: run whose parked difference a person has approved
+    approved: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteResult:
-    """Say what one run did at one site; holds counts, never values."""
+class _Catch:
+    """Hold what was fetched and what was made of it."""
 
-    site: str
-    outcome: str = "ok"
-    exit_code: int = 0
-    reason: str | None = None
-    kind: str = "full"
-    records_pulled: int = 0
-    rows_pulled: int = 0
-    stored: StoreCounts = field(default_factory=StoreCounts)
-    findings: Mapping[str, int] = field(default_factory=dict)
-    queries: Mapping[str, int] = field(default_factory=dict)
-    not_evaluated: int = 0
-    seconds: float = 0.0
-    notices: tuple[str, ...] = ()
-    #: files of the query list
-    lists: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """Show the result as the interface promises it."""
-        return {
-            "site": self.site,
-            "outcome": self.outcome,
-            "exit_code": self.exit_code,
-            "reason": self.reason,
-            "kind": self.kind,
-            **self.counts(),
-            "not_evaluated": self.not_evaluated,
-            "seconds": round(self.seconds, 3),
-            "notices": list(self.notices),
-            "lists": list(self.lists),
-        }
-
-    def counts(self) -> dict[str, Any]:
-        """Give the counts alone, for the run's row in the warehouse."""
-        return {
-            "records_pulled": self.records_pulled,
-            "rows_pulled": self.rows_pulled,
-            "rows_inserted": self.stored.inserted,
-            "rows_updated": self.stored.updated,
-            "rows_deleted": self.stored.deleted,
-            "cells_changed": self.stored.cells_changed,
-            "findings": {name.value: self.findings.get(name.value, 0) for name in Severity},
-            "queries": {
-                name: self.queries.get(name, 0) for name in ("opened", "reopened", "closed", "unchanged", "candidates")
-            },
-        }
+    past: Past
+    delta: Delta
+    found: Examined
+    judged: Judged
+    #: as judged, with stored values in columns that were left out
+    frames: tuple[FormFrame, ...]
+    held: frozenset[str]
 
 
 class _DryRun(Exception):
     """Leave the transaction without keeping it; carries what it would have done."""
 
-    def __init__(self, result: SiteResult, queries: tuple[Query, ...]) -> None:
+    def __init__(self, result: SiteResult) -> None:
         self.result = result
-        self.queries = queries
         super().__init__("dry run")
+
+
+class _Braked(errors.BrakeEngaged):
+    """Carry the figures of a run that was stopped before harm."""
+
+    def __init__(self, message: str, volume: Volume) -> None:
+        self.volume = volume
+        super().__init__(message)
 
 
 def run_site(
@@ -133,128 +107,173 @@ def _locked(
     options: NightOptions,
     progress: Progress | None,
 ) -> SiteResult:
-    plan = app.plan(site)
     warehouse = app.warehouse()
     with warehouse.site_lock(site.slug):
-        snapshot = app.source(site).pull(progress)
-        judged = judging.judge_pull(snapshot, plan, as_of=started.astimezone(app.config.study.zone))
-        if plan.study is None:
-            warehouse = app.warehouse(judged.study)
+        night = _Night(
+            app=app,
+            site=site,
+            plan=app.plan(site),
+            run_id=run_id,
+            started=started,
+            options=options,
+            approved=_approved(warehouse, site),
+        )
+        catch = _fetch(night, warehouse, progress)
+        if night.plan.study is None:
+            warehouse = app.warehouse(catch.judged.study)
             warehouse.upgrade()
         try:
-            result, queries = _commit(app, site, warehouse, judged, run_id=run_id, started=started, options=options)
+            result, queries = _commit(night, warehouse, catch)
         except _DryRun as dry:
             return dry.result
-        return _deliver(app, site, judged, result, queries)
+        if night.approved:
+            warehouse.use_approval(site.slug, night.approved, used_by=run_id)
+        return _deliver(night, catch.judged, result, queries)
 
 
-def _commit(
-    app: Application,
-    site: SiteConfig,
-    warehouse: Warehouse,
-    judged: Judged,
-    *,
-    run_id: str,
-    started: datetime,
-    options: NightOptions,
-) -> tuple[SiteResult, tuple[Query, ...]]:
+def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _Catch:
+    """Ask the site for what changed (or for everything), hold its structure against the accepted one, and judge."""
+    app, site = night.app, night.site
+    reader = warehouse.reader()
+    before = past.read(reader, site.slug)
+    now = night.started.astimezone(app.config.study.zone)
+    full = night.options.full or past.full_is_due(before, now, app.config.schedule.weekly_full)
+    source = app.source(site)
+    delta = source.changes(before.watermark, known=before.known, full=full, progress=progress)
+    found = _examine(night, before, delta)
+    if found.impact.reread and not delta.complete:
+        # rows that did not change at the site may read otherwise
+        delta = source.changes(before.watermark, known=before.known, full=True, progress=progress)
+        found = _examine(night, before, delta)
+    drift.refuse(site.slug, found.impact)
+    absent = found.impact.absent
+    judged = judging.judge_delta(
+        delta,
+        night.plan,
+        as_of=now,
+        absent=absent,
+        stored=lambda study: app.warehouse(study).reader().frames(site.slug),
+    )
+    frames = judged.harmonised.frames
+    if absent:
+        frames = drift.carry(frames, app.warehouse(judged.study).reader().frames(site.slug), absent)
+    held = frozenset(row.record for row in reader.subjects(site.slug).get(site.slug, ()))
+    return _Catch(past=before, delta=delta, found=found, judged=judged, frames=frames, held=held)
+
+
+def _examine(night: _Night, before: Past, delta: Delta) -> Examined:
+    return drift.examine(
+        before.structure,
+        delta.snapshot.structure,
+        night.plan,
+        stored=lambda study: night.app.warehouse(study).reader().frames(night.site.slug),
+        last_marks=before.marks,
+    )
+
+
+def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteResult, tuple[Query, ...]]:
     """Write everything of one site, or nothing: frames, subjects, queries, coverage and the run itself."""
-    held = {row.record for row in warehouse.reader().subjects(site.slug).get(site.slug, ())}
-    with warehouse.transaction(site.slug, run_id, started) as tx:
-        tx.put_site(_site_row(site, judged))
-        stored = tx.store(judged.harmonised.frames, mapping_version=judged.harmonised.mapping_version, complete=True)
+    judged, delta = catch.judged, catch.delta
+    records = None if delta.complete else sorted(judged.touched or ())
+    with warehouse.transaction(night.site.slug, night.run_id, night.started) as tx:
+        tx.put_site(_site_row(night.site, judged))
+        version = judged.harmonised.mapping_version
+        stored = tx.store(catch.frames, mapping_version=version, complete=delta.complete, records=records or ())
         before = tx.queries()
-        after = _reconcile(app, judged, before, run_id=run_id, at=started, next_number=tx.next_number())
-        _brake(app, site, judged, held=held, stored=stored, before=before, after=after, options=options)
-        tx.put_queries(after.drafts, after.queries, next_number=after.next_number)
-        people = subjects.subjects(judged)
-        tx.put_subjects(people)
-        tx.put_visits(subjects.visits(judged, people))
-        tx.put_outcomes(_outcomes(judged))
-        tx.quarantine(quarantined(after.queries))
+        after = followup.follow_up(
+            judged,
+            before,
+            renamed=delta.renamed,
+            at=night.started,
+            run_id=night.run_id,
+            next_number=tx.next_number(),
+            secret=night.app.hash_key,
+        )
+        volume = _volume(catch, stored, before, after)
+        let_through = _brake(night, volume)
+        tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
+        _put_people(tx, judged, records)
+        tx.quarantine(followup.quarantined(after.queries))
         tx.coverage(judged.judgement.coverage)
-        _remember(tx, judged)
-        result = _result(site, judged, stored, after)
-        if options.dry_run:
-            raise _DryRun(result, after.queries)
+        past.keep(tx, catch.past, delta, catch.found)
+        result = _result(night, catch, stored, after, let_through)
+        if night.options.dry_run:
+            raise _DryRun(result)
         tx.finish_run(
             RunRow(
-                site=site.slug,
-                run_id=run_id,
+                site=night.site.slug,
+                run_id=night.run_id,
                 kind=result.kind,
-                started=started,
-                finished=app.clock.now(),
+                started=night.started,
+                finished=night.app.clock.now(),
                 outcome=result.outcome,
                 exit_code=0,
-                counts=result.counts(),
+                counts={
+                    **result.counts(),
+                    "cells_known": volume.cells_known,
+                    "watermark": delta.watermark.as_plain() if delta.watermark else None,
+                },
             )
         )
     return result, after.queries
 
 
-def _reconcile(
-    app: Application, judged: Judged, before: tuple[Query, ...], *, run_id: str, at: datetime, next_number: int
-) -> Reconciled:
-    return reconcile.reconcile(
-        judged.judgement,
-        before,
-        study=judged.study.name,
-        project_id=judged.snapshot.structure.project_id,
-        at=at,
-        run_id=run_id,
-        complete=True,
-        next_number=next_number,
-        prefix=judged.plan.prefix,
-        secret=app.hash_key,
-        cells=judging.Cells(judged.harmonised.frames),
+def _put_people(tx: SiteTransaction, judged: Judged, records: list[str] | None) -> None:
+    people = subjects.subjects(judged)
+    tx.put_subjects(people, records=records)
+    tx.put_visits(subjects.visits(judged, people), records=records)
+    wanted = judged.responses.select("record", "visit", "outcome", "rule_set").iter_rows()
+    tx.put_outcomes(
+        [OutcomeRow(record=record, visit=visit, outcome=what, rule_set=rules) for record, visit, what, rules in wanted],
+        records=records,
     )
 
 
-def _brake(
-    app: Application,
-    site: SiteConfig,
-    judged: Judged,
-    *,
-    held: set[str],
-    stored: StoreCounts,
-    before: Sequence[Query],
-    after: Reconciled,
-    options: NightOptions,
-) -> None:
-    """Stop before harm; raising inside the transaction leaves the site as it was."""
-    now = set(judged.snapshot.rows[judged.snapshot.structure.record_field])
-    volume = changes.Volume(
-        records_before=len(held),
-        records_now=len(now),
-        records_gone=len(held - now),
-        cells_known=sum(int(frame.raw.count().sum_horizontal().sum()) for frame in judged.harmonised.frames),
+# --- brakes
+
+
+def _volume(catch: _Catch, stored: StoreCounts, before: tuple[Query, ...], after: FollowedUp) -> Volume:
+    delta = catch.delta
+    pulled = sum(int(frame.raw.count().sum_horizontal().sum()) for frame in catch.frames)
+    done = after.reconciled
+    return Volume(
+        records_before=len(catch.held),
+        records_now=len(delta.record_ids),
+        # a record that got another name is not gone
+        records_gone=len(catch.held - delta.record_ids - delta.renamed.keys()),
+        cells_known=pulled if delta.complete else max(pulled, catch.past.cells),
         cells_changed=stored.cells_changed,
-        queries_open=sum(query.state is State.OPEN for query in before),
-        queries_closed=after.closed,
-        queries_opened=after.opened + after.reopened,
+        queries_open=sum(query.state in LIVE for query in before),
+        queries_closed=done.closed + done.answered + done.cancelled,
+        queries_opened=done.opened + done.reopened + done.candidates,
     )
-    reasons = changes.brakes(volume, app.config.brakes)
-    if reasons and not options.allow_mass_change:
-        raise errors.BrakeEngaged(
-            f"{'; '.join(reasons)}. Nothing of this site was changed. If this is right, run "
-            f"`sync run --site {site.slug} --allow-mass-change`; if not, ask the site what happened."
+
+
+def _brake(night: _Night, volume: Volume) -> tuple[str, ...]:
+    """Stop before harm; raising inside the transaction leaves the site as it was. Gives what was let through."""
+    reasons = changes.brakes(volume, night.app.config.brakes)
+    if reasons and not night.options.allow_mass_change and night.approved is None:
+        slug = night.site.slug
+        raise _Braked(
+            f"{'; '.join(reasons)}. Nothing of this site was changed; the run is parked. If this is right, "
+            f"`sync runs approve {night.run_id} --site {slug}` and run again, or `sync run --site {slug} "
+            "--allow-mass-change`; if not, ask the site what happened.",
+            volume,
         )
     if reasons:
         log.warning("site.run.brake_released", reasons=len(reasons))
+    return reasons
 
 
-def quarantined(queries: Iterable[Query]) -> set[RowKey]:
-    """Name the rows that a hard query still holds back from analysis."""
-    return {query.key.row for query in queries if query.severity is Severity.HARD and query.state in LIVE}
+def _approved(warehouse: Warehouse, site: SiteConfig) -> str | None:
+    """Give the run that a person approved and that no run has made use of yet."""
+    for parked in warehouse.reader().parked(site=site.slug):
+        if parked.decision == "approved" and parked.used_by_run_id is None:
+            return parked.run_id
+    return None
 
 
-def _outcomes(judged: Judged) -> list[OutcomeRow]:
-    return [
-        OutcomeRow(record=record, visit=visit, outcome=outcome, rule_set=rule_set)
-        for record, visit, outcome, rule_set in judged.responses.select(
-            "record", "visit", "outcome", "rule_set"
-        ).iter_rows()
-    ]
+# --- results
 
 
 def _site_row(site: SiteConfig, judged: Judged) -> SiteRow:
@@ -267,44 +286,36 @@ def _site_row(site: SiteConfig, judged: Judged) -> SiteRow:
     )
 
 
-def _remember(tx: SiteTransaction, judged: Judged) -> None:
-    """Keep the project's structure, for links and for judging what is stored; written only where it changed."""
-    known = {"structure": project.as_plain(judged.snapshot.structure), "base_url": judged.snapshot.base_url}
-    if tx.state("project") != known:
-        tx.put_state("project", known)
-
-
-def _result(site: SiteConfig, judged: Judged, stored: StoreCounts, after: Reconciled) -> SiteResult:
-    notices = list(judged.harmonised.notices)
-    if not judged.snapshot.rows.height:
+def _result(
+    night: _Night, catch: _Catch, stored: StoreCounts, after: FollowedUp, let_through: tuple[str, ...]
+) -> SiteResult:
+    judged, delta = catch.judged, catch.delta
+    notices = [*delta.notices, *judged.harmonised.notices, *catch.found.impact.notices]
+    if not delta.record_ids:
         notices.append("the project holds no records yet")
+    if delta.missed:
+        notices.append(f"the full pull found {delta.missed} changed records that incremental pulls had missed")
+    notices += [f"let through a brake: {reason}" for reason in let_through]
     return SiteResult(
-        site=site.slug,
+        site=night.site.slug,
+        kind="full" if delta.complete else "incremental",
         records_pulled=judged.snapshot.records,
         rows_pulled=judged.snapshot.rows.height,
+        rows_asked=delta.cost.rows_listed + delta.cost.rows_whole,
         stored=stored,
-        findings=_by_severity(judged.judgement.findings),
-        queries={
-            "opened": after.opened,
-            "reopened": after.reopened,
-            "closed": after.closed,
-            "unchanged": after.unchanged,
-            "candidates": after.candidates,
-        },
+        findings=Counter(finding.severity.value for finding in judged.judgement.findings),
+        queries={name: getattr(after.reconciled, name) for name in QUERY_COUNTS},
         not_evaluated=sum(each.count for each in judged.judgement.not_evaluated),
+        missed=delta.missed,
+        drift=catch.found.drift.counts(),
         notices=tuple(notices),
     )
 
 
-def _by_severity(findings: Iterable[Finding]) -> Mapping[str, int]:
-    return Counter(finding.severity.value for finding in findings)
-
-
-def _deliver(
-    app: Application, site: SiteConfig, judged: Judged, result: SiteResult, queries: tuple[Query, ...]
-) -> SiteResult:
+def _deliver(night: _Night, judged: Judged, result: SiteResult, queries: tuple[Query, ...]) -> SiteResult:
     """Write the site's list; what is stored stays stored where that fails."""
-    links = query_links(app, judged.snapshot.structure, judged.snapshot.base_url, queries)
+    app, site, snapshot = night.app, night.site, judged.snapshot
+    links = followup.query_links(app, snapshot.structure, snapshot.base_url, queries)
     now = app.clock.now().astimezone(app.config.study.zone)
     try:
         written = app.delivery.deliver(site, queries, judged.study, links=links, now=now)
@@ -312,31 +323,10 @@ def _deliver(
         folder = app.config.delivery.folder
         reason = (
             f"stored, but the query list could not be written to {folder} ({error.strerror}); make room or correct "
+            f"delivery.folder, then `sync queries export --site {site.slug}`"
         )
-        reason += f"delivery.folder, then `sync queries export --site {site.slug}`"
         return replace(result, outcome="failed", exit_code=70, reason=reason)
     return replace(result, lists=tuple(str(path) for path in written))
-
-
-def query_links(
-    app: Application, structure: project.ProjectStructure, base_url: str, queries: Iterable[Query]
-) -> dict[str, str]:
-    """Map query numbers to the pages on which they are answered; built when needed, since versions move on."""
-    links = {}
-    for query in queries:
-        if query.state not in LIVE:
-            continue
-        link = app.link(
-            structure,
-            base_url,
-            record=query.key.record,
-            event=query.site_event,
-            instrument=query.site_instrument,
-            instance=query.site_instance,
-        )
-        if link:
-            links[query.number] = link
-    return links
 
 
 def _failed(
@@ -359,7 +349,9 @@ def _failed(
     with suppress(errors.SyncError):
         warehouse = app.warehouse()
         warehouse.record_run(row)
-        if isinstance(error, errors.BrakeEngaged):
-            parked = ParkedRun(site=site.slug, run_id=run_id, parked_at=started, reason=str(error), difference={})
-            warehouse.park(parked)
+        if isinstance(error, _Braked):
+            figures = asdict(error.volume)
+            warehouse.park(
+                ParkedRun(site=site.slug, run_id=run_id, parked_at=started, reason=str(error), difference=figures)
+            )
     return result

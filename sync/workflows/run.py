@@ -14,7 +14,7 @@ from sync.config import SiteConfig
 from sync.ports.application import Application
 from sync.ports.source import Progress
 from sync.workflows import night
-from sync.workflows.night import NightOptions, SiteResult
+from sync.workflows.results import NightOptions, SiteResult
 
 log = structlog.get_logger()
 

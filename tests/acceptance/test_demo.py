@@ -10,7 +10,7 @@ import pytest
 from sync.demo import comparison, nights
 from sync.demo.published import published
 from sync.workflows import run
-from sync.workflows.night import NightOptions
+from sync.workflows.results import NightOptions
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
 from tests.acceptance.program import ROOT, sync

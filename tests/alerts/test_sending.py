@@ -18,7 +18,7 @@ import pytest
 from sync import config, errors
 from sync.alerts import memory, sending
 from sync.config import Config
-from sync.workflows.night import SiteResult
+from sync.workflows.results import SiteResult
 from sync.workflows.run import RunResult
 from tests.alerts.servers import Post, Web, running
 

@@ -14,7 +14,7 @@ from sync import config, errors
 from sync.config import SiteConfig
 from sync.daemon import service
 from sync.ports.stored import RunRow, SiteStatus
-from sync.workflows.night import NightOptions, SiteResult
+from sync.workflows.results import NightOptions, SiteResult
 from sync.workflows.run import RunResult
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -40,7 +40,7 @@ def project_row(call: Call) -> dict[str, object]:
         "project_pi_email": settings.pi_email,
         "display_today_now_button": settings.today_now_button,
         "missing_data_codes": settings.missing_data_codes,
-        "external_modules": settings.external_modules,
+        "external_modules": ",".join(name for name in (settings.external_modules, settings.quality_module) if name),
         "bypass_branching_erase_field_prompt": settings.bypass_branching,
     }
 

@@ -1,0 +1,104 @@
+"""Follow up queries after judging: only those that the judgement can say anything about. Pure but for the links."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from schemas import project
+from schemas.coordinates import RowKey
+from schemas.study import Severity
+from sync.ports.application import Application
+from sync.queries import desk, reconcile
+from sync.queries.acts import Act
+from sync.queries.model import LIVE, ActorKind, Query, QueryEventDraft
+from sync.queries.reconcile import Reconciled
+from sync.workflows.judging import Cells, Judged
+
+ACTOR = "syncline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedUp:
+    """Hold what a run does to a site's queries."""
+
+    drafts: tuple[QueryEventDraft, ...]
+    #: every query of the site afterwards
+    queries: tuple[Query, ...]
+    #: those that were followed up or renamed: the ones to be written
+    concerned: tuple[Query, ...]
+    reconciled: Reconciled
+
+
+def follow_up(
+    judged: Judged,
+    before: Sequence[Query],
+    *,
+    renamed: Mapping[str, str],
+    at: datetime,
+    run_id: str,
+    next_number: int,
+    secret: bytes,
+) -> FollowedUp:
+    """Move the keys of renamed records, then hold each query that is concerned against what was judged.
+
+    A query of a record that was not judged tonight is left exactly as it is: not looked at is not passed.
+    """
+    standing = tuple(before)
+    renames: tuple[QueryEventDraft, ...] = ()
+    if renamed:
+        act = Act(at=at, actor=ACTOR, actor_kind=ActorKind.SYSTEM, run_id=run_id)
+        moved, renames = desk.rename(before, renamed, act)
+        # a run looks at each query once: being renamed is not being looked at
+        standing = tuple(replace(query, run_id=None) if query.run_id == run_id else query for query in moved)
+    named = {draft.number for draft in renames}
+    concerned = [
+        query for query in standing if query.number in named or judged.concerns(query.key.record, query.key.check)
+    ]
+    result = reconcile.reconcile(
+        judged.judgement,
+        concerned,
+        study=judged.study.name,
+        project_id=judged.snapshot.structure.project_id,
+        at=at,
+        run_id=run_id,
+        # the records that are concerned were judged whole
+        complete=True,
+        next_number=next_number,
+        prefix=judged.plan.prefix,
+        secret=secret,
+        cells=Cells(judged.harmonised.frames),
+    )
+    looked_at = {query.number for query in concerned}
+    others = tuple(query for query in standing if query.number not in looked_at)
+    return FollowedUp(
+        drafts=(*renames, *result.drafts),
+        queries=(*others, *result.queries),
+        concerned=result.queries,
+        reconciled=result,
+    )
+
+
+def quarantined(queries: Iterable[Query]) -> set[RowKey]:
+    """Name the rows that a hard query still holds back from analysis."""
+    return {query.key.row for query in queries if query.severity is Severity.HARD and query.state in LIVE}
+
+
+def query_links(
+    app: Application, structure: project.ProjectStructure, base_url: str, queries: Iterable[Query]
+) -> dict[str, str]:
+    """Map query numbers to the pages on which they are answered; built when needed, since versions move on."""
+    links = {}
+    for query in queries:
+        if query.state not in LIVE:
+            continue
+        link = app.link(
+            structure,
+            base_url,
+            record=query.key.record,
+            event=query.site_event,
+            instrument=query.site_instrument,
+            instance=query.site_instance,
+        )
+        if link:
+            links[query.number] = link
+    return links

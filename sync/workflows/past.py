@@ -1,0 +1,105 @@
+"""Read what the last run left for this one, and leave what the next one needs. Values of patients: none."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from schemas import project, pull
+from schemas.project import ProjectStructure
+from schemas.pull import Delta, Watermark
+from sync.ports.warehouse import SiteTransaction, WarehouseReader
+from sync.workflows import drift
+from sync.workflows.drift import Examined
+
+PROJECT, KNOWN = "project", "known_rows"
+"""Names of what is kept: the project's structure and address; keys and hashes of the site's rows as REDCap exports
+them. Where the next pull begins stands in the run's own row, since it is a time."""
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LONGEST_WITHOUT_FULL = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Hold what is known of a site before it is asked again; all None at its first run."""
+
+    remembered: Any
+    accepted: Any
+    marks: Mapping[str, str] | None
+    watermark: Watermark | None
+    #: schemas.pull.KNOWN_COLUMNS
+    known: pl.DataFrame | None
+    last_full: datetime | None
+    #: filled cells of the site when it was last pulled whole
+    cells: int
+
+    @property
+    def structure(self) -> ProjectStructure | None:
+        """Give the structure that this run compares with."""
+        return drift.baseline(self.accepted, self.remembered)
+
+
+def read(reader: WarehouseReader, site: str) -> Past:
+    """Read all of it; what cannot be read any more counts as not known, which makes the next pull complete."""
+    full = reader.last_success(site, kind="full")
+    last = reader.last_success(site)
+    body = reader.memory(site, KNOWN)
+    return Past(
+        remembered=reader.state(site, PROJECT),
+        accepted=reader.state(site, drift.STATE),
+        marks=reader.state(site, drift.MARKS_STATE),
+        watermark=_watermark(last.counts.get("watermark")) if last else None,
+        known=None if body is None else pl.read_ipc(io.BytesIO(body)),
+        last_full=full.started if full else None,
+        cells=int(full.counts.get("cells_known", 0)) if full else 0,
+    )
+
+
+def full_is_due(past: Past, now: datetime, weekly: str) -> bool:
+    """Tell whether everything is to be pulled: never yet, or the weekly night has come since.
+
+    ``now`` is aware, in the study's zone; ``weekly`` is a weekday's three letters or "always".
+    """
+    if weekly == "always" or past.last_full is None or past.watermark is None or past.known is None:
+        return True
+    if now - past.last_full > LONGEST_WITHOUT_FULL:
+        return True
+    day = past.last_full.astimezone(now.tzinfo).date() + timedelta(days=1)
+    while day <= now.date():
+        if WEEKDAYS[day.weekday()] == weekly:
+            return True
+        day += timedelta(days=1)
+    return False
+
+
+def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined) -> None:
+    """Leave what the next run needs; it belongs to the transaction that holds what the Delta brought."""
+    snapshot = delta.snapshot
+    remembered = {"structure": project.as_plain(snapshot.structure), "base_url": snapshot.base_url}
+    _put(tx, PROJECT, remembered, past.remembered)
+    settled = drift.settle(past.accepted, found)
+    if settled is not None:
+        _put(tx, drift.STATE, settled, past.accepted)
+    _put(tx, drift.MARKS_STATE, dict(found.marks), past.marks)
+    known = pull.advanced(past.known if past.known is not None else pull.nothing_known(), delta)
+    body = io.BytesIO()
+    known.sort(pull.ROW_KEY).write_ipc(body, compression="zstd")
+    tx.put_memory(KNOWN, body.getvalue())
+
+
+def _put(tx: SiteTransaction, name: str, value: Any, before: Any) -> None:
+    if value != before:
+        tx.put_state(name, value)
+
+
+def _watermark(plain: Any) -> Watermark | None:
+    if not plain:
+        return None
+    try:
+        return Watermark.from_plain(plain)
+    except (KeyError, TypeError, ValueError):
+        return None
