@@ -6,12 +6,15 @@ changes no fingerprint until it holds something.
 """
 
 import hashlib
+import struct
 from collections.abc import Iterable
 
 import polars as pl
 
 from sync.warehouse import difference
 from sync.warehouse.layout import Slot
+
+_ROWS_AT_ONCE = 20_000
 
 PLACE = ("_status", "_site_event", "_site_instrument", "_site_instance", "_remarks")
 """Columns beside the cells that a fingerprint covers."""
@@ -22,8 +25,16 @@ def row_hashes(place: pl.DataFrame, values: pl.DataFrame, texts: pl.DataFrame, s
 
     ``place`` holds PLACE, ``values`` and ``texts`` the slots' frame columns; all have the same rows in one order.
     """
-    if not place.height:
-        return pl.Series("row_hash", [], pl.Int64)
+    numbers = [pl.Series("row_hash", [], pl.Int64)]
+    chosen = list(slots)
+    for start in range(0, place.height, _ROWS_AT_ONCE):
+        part = [frame.slice(start, _ROWS_AT_ONCE) for frame in (place, values, texts)]
+        numbers.append(_hashes(part[0], part[1], part[2], chosen))
+    return pl.concat(numbers)
+
+
+def _hashes(place: pl.DataFrame, values: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
+    """Do a part, so that not all rows stand there as one text each."""
     parts = [pl.concat_str(pl.lit(f"\x1d{name}\x1f"), place[name].cast(pl.String)) for name in PLACE]
     for slot in slots:
         text = texts[slot.frame_column]
@@ -36,8 +47,6 @@ def row_hashes(place: pl.DataFrame, values: pl.DataFrame, texts: pl.DataFrame, s
         cell = pl.concat_str(mark, text.fill_null("\x00"), pl.lit("\x1f"), value.fill_null("\x00"))
         parts.append(pl.when(known).then(cell))
     lines = pl.select(pl.concat_str(parts, ignore_nulls=True).alias("row_hash"))["row_hash"]
-    return pl.Series("row_hash", [_number(line) for line in lines], pl.Int64)
-
-
-def _number(line: str) -> int:
-    return int.from_bytes(hashlib.blake2b(line.encode(), digest_size=8).digest(), "big", signed=True)
+    blake = hashlib.blake2b
+    digests = b"".join([blake(line, digest_size=8).digest() for line in lines.cast(pl.Binary)])
+    return pl.Series("row_hash", struct.unpack(f">{lines.len()}q", digests), pl.Int64)

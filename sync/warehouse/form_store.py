@@ -20,6 +20,7 @@ from sync.warehouse.layout import Slot
 
 ROW = list(difference.ROW)
 _PLACE = list(form_rows.PLACE_SCHEMA)
+_ROWS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +51,14 @@ def store(
     """Store one form of one pull; see ``SiteTransaction.store`` for the contract."""
     _refuse_unfit(write.site, frame)
     frame = _storable(frame)
-    arriving = _arriving(frame, slots).in_order()
+    arriving = _arriving(frame, slots)
+    # tables that are their own index fill fastest in the order of the key
+    order = arriving.beside.select(pl.arg_sort_by(ROW)).to_series()
     standing = form_rows.read_hashes(write.connection, write.site, slots)
-    found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash"))
-    _insert(write, arriving.at(found.inserted), slots)
-    updated, changed = _update(write, arriving.at(found.suspected), slots)
+    found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash")[order])
+    for part in order.gather(found.inserted).to_frame("at").iter_slices(_ROWS_AT_ONCE):
+        _insert(write, arriving.at(part["at"]), slots)
+    updated, changed = _update(write, arriving.at(order.gather(found.suspected)), slots)
     vanished = found.vanished
     if not complete:
         vanished = vanished.filter(pl.col("record").is_in(list(records)))
@@ -118,11 +122,6 @@ class _Batch:
         """Take the rows for which a mask is true."""
         return _Batch(rows=self.rows.filter(mask), raw=self.raw.filter(mask), beside=self.beside.filter(mask))
 
-    def in_order(self) -> "_Batch":
-        """Sort by key: tables that are their own index fill fastest so."""
-        order = self.rows.select(pl.arg_sort_by(ROW)).to_series()
-        return self if order.is_sorted() else self.at(order)
-
 
 def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> _Batch:
     remarks = remarks_of(frame)
@@ -132,20 +131,19 @@ def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> _Batch:
     return _Batch(rows=frame.rows, raw=frame.raw, beside=beside)
 
 
-def _constant(value: bool | str | datetime, height: int, name: str) -> pl.Series:
-    return pl.repeat(value, height, eager=True).alias(name)
-
-
-def _values_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
-    """Build the rows of a form table, or of one of its parts."""
-    height = batch.rows.height
-    columns = [batch.rows[name] for name in KEY_COLUMNS]
+def _fixed_values(write: Write, slots: Sequence[Slot], table: str) -> dict[str, str | bool]:
+    """Name what is the same in all rows of a form table."""
+    fixed: dict[str, str | bool] = {"site": write.site, "instrument": slots[0].form}
     if table == slots[0].table_name:
-        columns += [
-            _constant(False, height, "is_quarantined"),
-            _constant(write.run_id, height, "run_id"),
-            batch.beside["row_hash"],
-        ]
+        fixed |= {"is_quarantined": False, "run_id": write.run_id}
+    return fixed
+
+
+def _values_of(batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
+    """Build the rows of a form table, or of one of its parts, without what is the same in all."""
+    columns = [batch.rows[name] for name in ROW]
+    if table == slots[0].table_name:
+        columns.append(batch.beside["row_hash"])
     present = _present(slots, table, batch.rows)
     for slot in present:
         values = difference.as_stored(batch.rows[slot.frame_column], POLARS_TYPES[slot.kind])
@@ -153,17 +151,20 @@ def _values_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -
     return pl.DataFrame(columns)
 
 
+def _fixed_texts(write: Write, slots: Sequence[Slot], table: str) -> dict[str, str | bool]:
+    """Name what is the same in all rows of a raw table."""
+    fixed: dict[str, str | bool] = {"site": write.site, "instrument": slots[0].form}
+    if table == slots[0].table_name:
+        fixed |= {"mapping_version": write.mapping_version, "first_run_id": write.run_id}
+    return fixed
+
+
 def _texts_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
-    """Build the rows of a raw table, or of one of its parts."""
-    height = batch.rows.height
-    columns = [batch.rows[name] for name in KEY_COLUMNS]
+    """Build the rows of a raw table, or of one of its parts, without what is the same in all."""
+    columns = [batch.rows[name] for name in ROW]
     if table == slots[0].table_name:
         columns += [batch.beside[f"_{name}"].alias(name) for name in _PLACE]
-        columns += [
-            _constant(write.mapping_version, height, "mapping_version"),
-            _constant(write.run_id, height, "first_run_id"),
-            _constant(write.moment, height, "first_at"),
-        ]
+        columns.append(pl.repeat(write.moment, batch.rows.height, eager=True).alias("first_at"))
     present = _present(slots, table, batch.raw)
     return pl.DataFrame([*columns, *(batch.raw[slot.frame_column].alias(slot.column_name) for slot in present)])
 
@@ -175,8 +176,10 @@ def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slo
 
 def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
     for table in form_rows.table_names(slots):
-        bulk.insert(write.connection, table, _values_of(write, batch, slots, table))
-        bulk.insert(write.connection, layout.raw_of(table), _texts_of(write, batch, slots, table))
+        fixed = _fixed_values(write, slots, table)
+        bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed)
+        fixed = _fixed_texts(write, slots, table)
+        bulk.insert(write.connection, layout.raw_of(table), _texts_of(write, batch, slots, table), fixed=fixed)
 
 
 def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, int]:
@@ -192,9 +195,9 @@ def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, in
     record_changes(write, slots[0].form, cells)
     changed = batch.where(touched)
     for table in form_rows.table_names(slots):
-        part = _values_of(write, changed, slots, table)
+        part = bulk.with_fixed(_values_of(changed, slots, table), _fixed_values(write, slots, table))
         bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=("is_quarantined",))
-        part = _texts_of(write, changed, slots, table)
+        part = bulk.with_fixed(_texts_of(write, changed, slots, table), _fixed_texts(write, slots, table))
         bulk.upsert(write.connection, layout.raw_of(table), part, key=KEY_COLUMNS, keep=("first_run_id", "first_at"))
     _refresh_hashes(write, slots, batch.beside.filter(~touched))
     return changed.rows.height, cells.height

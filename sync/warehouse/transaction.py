@@ -109,15 +109,15 @@ class SqlSiteTransaction:
 
     def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's subjects be exactly these; with ``records``, those of these records."""
-        self._replace(tables.subject, map(asdict, rows), records)
+        self._replace(tables.subject, map(_plain, rows), records)
 
     def put_visits(self, rows: Iterable[VisitRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's visits be exactly these; with ``records``, those of these records."""
-        self._replace(tables.visit, map(asdict, rows), records)
+        self._replace(tables.visit, map(_plain, rows), records)
 
     def put_outcomes(self, rows: Iterable[OutcomeRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's derived outcomes be exactly these; with ``records``, those of these records."""
-        self._replace(tables.derived_outcome, map(asdict, rows), records)
+        self._replace(tables.derived_outcome, map(_plain, rows), records)
 
     def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]], records: Collection[str] | None) -> None:
         if records is None:
@@ -208,6 +208,11 @@ class SqlSiteTransaction:
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         put_run(self._connection, row)
+
+
+def _plain(row: SubjectRow | VisitRow | OutcomeRow) -> dict[str, Any]:
+    """Show a row's fields by name; ``asdict`` copies each value deeply, which is felt with a site's every visit."""
+    return {each: getattr(row, each) for each in row.__slots__}
 
 
 def put_run(connection: sa.Connection, row: RunRow) -> None:
