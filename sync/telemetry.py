@@ -56,11 +56,16 @@ class Event(StrEnum):
 
 
 def configure(
-    *, form: Literal["console", "json"] = "console", verbose: bool = False, quiet: bool = False, stream: TextIO | None = None
+    *,
+    form: Literal["console", "json"] = "console",
+    verbose: bool = False,
+    quiet: bool = False,
+    stream: TextIO | None = None,
 ) -> None:
     """Set logging up for the process: lines for people or JSON lines, to stderr (or ``stream``).
 
-    ``verbose`` lets debug events through, ``quiet`` only warnings and errors. Records of the standard library's loggers (of the packages in use) pass
+    ``verbose`` lets debug events through, ``quiet`` only warnings and errors. Records
+    of the standard library's loggers (of the packages in use) pass
     at WARNING and above, through the same redaction.
     """
     out = stream or sys.stderr

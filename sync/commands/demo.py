@@ -37,9 +37,7 @@ def command(invocation: Invocation, folder: Path, nights: int, as_json: bool) ->
 
     invocation.start_logging()
     if not as_json:
-        click.secho(
-            "Four centres, 40 patients, everybody and everything made up.", bold=True
-        )
+        click.secho("Four centres, 40 patients, everybody and everything made up.", bold=True)
         click.echo("Building the centres' REDCap projects and serving them on this machine …")
     played = demo.play(
         (invocation.cwd / folder).resolve(),
@@ -61,6 +59,7 @@ def _tell(night: "Night") -> None:
         click.echo(f"  before it: {count} {what}")
     columns = [
         Column(key="site", title="Site", style="bold"),
+        Column(key="kind", title="Pull"),
         Column(key="records", title="Patients", right=True),
         Column(key="rows", title="Rows +/~/-", right=True),
         Column(key="cells", title="Cells changed", right=True),
@@ -77,6 +76,7 @@ def _tell(night: "Night") -> None:
         rows.append(
             {
                 "site": site.site if site.exit_code == 0 else f"{site.site}: {site.outcome}",
+                "kind": site.kind,
                 "records": site.records_pulled,
                 "rows": f"+{site.stored.inserted} ~{site.stored.updated} -{site.stored.deleted}",
                 "cells": site.stored.cells_changed,

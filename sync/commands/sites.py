@@ -1,5 +1,6 @@
 """List sites and check their projects against their mappings (`sync sites …`)."""
 
+import getpass
 from pathlib import Path
 from typing import Any
 
@@ -78,4 +79,59 @@ def check(invocation: Invocation, sites: tuple[str, ...], as_json: bool, csv_pat
     output.show(
         name="sites", title="Sites against mappings", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path
     )
+    return code
+
+
+@command.command("drift")
+@click.option("--site", "sites", multiple=True, help="Site; repeat for several. Without it: all.")
+@click.option("--accept", is_flag=True, help="Take the project as it is now; needs exactly one --site.")
+@output.listing_options
+@pass_invocation
+def drift(invocation: Invocation, sites: tuple[str, ...], accept: bool, as_json: bool, csv_path: Path | None) -> int:
+    """Show how each site's project changed since it was last accepted, and what that stops or leaves out.
+
+    Exit 4 where a site's next run would stop. Accept a change only when the mapping reads the project rightly.
+    """
+    from sync.workflows import acceptance
+
+    app = invocation.app
+    if accept and len(sites) != 1:
+        raise errors.ConfigError(["--accept: name exactly one site with --site, after looking at its drift"])
+    rows: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
+    code = 0
+    for site in app.sites(sites):
+        try:
+            found = acceptance.look(app, site, accept_as=getpass.getuser() if accept else None)
+        except errors.ConfigError:
+            raise
+        except errors.SyncError as error:
+            rows.append({"site": site.slug, "gravity": "unknown", "what": str(error)})
+            code = errors.gravest([code, error.exit_code])
+            continue
+        documents.append({"site": site.slug, "accepted": accept, **found.document()})
+        rows += [
+            {"site": site.slug, "gravity": change.gravity.value, "what": change.sentence}
+            for change in found.drift.changes
+        ]
+        rows += [{"site": site.slug, "gravity": "STOPS", "what": reason} for reason in found.impact.stops]
+        code = errors.gravest([code, 4]) if found.impact.stops and not accept else code
+    columns = [
+        Column(key="site", title="Site"),
+        Column(key="gravity", title="Gravity"),
+        Column(key="what", title="What"),
+    ]
+    if as_json:
+        output.emit_json({"sites": documents})
+    else:
+        output.show(
+            name="changes",
+            title="Changes since acceptance",
+            columns=columns,
+            rows=rows,
+            as_json=False,
+            csv_path=csv_path,
+        )
+        if accept:
+            click.echo(f"{sites[0]}: accepted as it is now")
     return code

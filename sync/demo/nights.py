@@ -26,6 +26,7 @@ from sync.harmonise import mapping as mappings
 from sync.ports.stored import QueryFilter
 from sync.queries.model import ActorKind, AnswerCode, Query, State, Trigger
 from sync.workflows import desk, run, validate
+from sync.workflows.past import WEEKDAYS
 from sync.workflows.desk import Decision
 from sync.workflows.results import NightOptions
 from sync.workflows.run import RunResult
@@ -108,7 +109,14 @@ def play(
     study = loading.shipped_study("sle")
     invented = trial.prepare(study, {slug: _mapping(study, slug) for slug in stage.CENTRES}, nights=nights)
     dates = [last_night - timedelta(days=nights - number) for number in range(1, nights + 1)]
-    playing = stage.set_up(folder, invented.projects, start=dates[0] - timedelta(hours=8), warehouse_url=warehouse_url)
+    playing = stage.set_up(
+        folder,
+        invented.projects,
+        start=dates[0] - timedelta(hours=8),
+        warehouse_url=warehouse_url,
+        # the first night pulls everything anyway; the ones played after it show what an ordinary night is like
+        weekly_full=WEEKDAYS[(last_night.weekday() + 1) % 7],
+    )
     app = playing.app()
     try:
         return _play(playing, app, invented, dates, tell)

@@ -98,10 +98,18 @@ def make_room(folder: Path) -> None:
     (folder / MARK).write_text("Made by `sync demo`; the next demo in this folder replaces it.\n")
 
 
-def set_up(folder: Path, projects: Mapping[str, str], *, start: datetime, warehouse_url: str | None = None) -> Stage:
+def set_up(
+    folder: Path,
+    projects: Mapping[str, str],
+    *,
+    start: datetime,
+    warehouse_url: str | None = None,
+    weekly_full: str = "sun",
+) -> Stage:
     """Serve the centres' projects (slug -> project XML) and write tokens, mappings and configuration.
 
-    The sandbox is running when this returns; the caller stops it.
+    ``weekly_full`` is the night of the week on which everything is pulled. The sandbox is running when this returns;
+    the caller stops it.
     """
     make_room(folder)
     sandbox = Sandbox(clock=ServerClock(timezone=ZONE), state=folder / "sandbox")
@@ -113,7 +121,7 @@ def set_up(folder: Path, projects: Mapping[str, str], *, start: datetime, wareho
     url = sandbox.start("127.0.0.1", port)
     _write_tokens(folder / "tokens", tokens)
     shutil.copytree(loading.shipped_folder("sle") / "sites", folder / "sites")
-    text = _config(url, tuple(projects), warehouse_url or "sqlite:///warehouse.sqlite")
+    text = _config(url, tuple(projects), warehouse_url or "sqlite:///warehouse.sqlite", weekly_full)
     (folder / "config.toml").write_text(text, encoding="utf-8")
     return Stage(folder=folder, sandbox=sandbox, clock=StageClock(start), url=url, port=port)
 
@@ -138,7 +146,7 @@ def _write_tokens(folder: Path, tokens: Mapping[str, str]) -> None:
         path.write_text(token + "\n", encoding="ascii")
 
 
-def _config(url: str, slugs: tuple[str, ...], warehouse_url: str) -> str:
+def _config(url: str, slugs: tuple[str, ...], warehouse_url: str, weekly_full: str) -> str:
     """Write the configuration as a person would; config.example.toml explains every key."""
     head = f"""# Written by `sync demo`. Patients, values and centres' projects are invented.
 # Serve the sandbox again before you use it; the demo printed the command.
@@ -152,6 +160,9 @@ url = "{warehouse_url}"
 
 [delivery]
 folder = "queries"
+
+[schedule]
+weekly_full = "{weekly_full}"   # the other nights pull what changed
 
 [transport]
 requests_per_minute = 6000   # all four projects live on this machine
