@@ -157,6 +157,29 @@ def _set_module(sandbox: "Sandbox", given: Body) -> object:
     return {"module": settings.quality_module or None, "workflow": settings.data_resolution}
 
 
+def _users(sandbox: "Sandbox", given: Body) -> object:
+    slugs = [_slug(sandbox, given)] if given.get("project") else [str(row["slug"]) for row in sandbox.projects()]
+    return {"users": [{"project": slug} | row for slug in slugs for row in sandbox.people(slug)]}
+
+
+def _admit(sandbox: "Sandbox", given: Body) -> object:
+    made = sandbox.admit(_slug(sandbox, given), {key: value for key, value in given.items() if key != "project"})
+    return {"username": made.user.username, "token": made.token}
+
+
+def _dismiss(sandbox: "Sandbox", given: Body) -> object:
+    if "token" in given:
+        sandbox.revoke_token(str(given["token"]))
+        return {}
+    sandbox.dismiss(_slug(sandbox, given), str(given.get("username") or ""))
+    return _users(sandbox, {"project": given["project"]})
+
+
+def _add_role(sandbox: "Sandbox", given: Body) -> object:
+    name = sandbox.add_role(_slug(sandbox, given), {key: value for key, value in given.items() if key != "project"})
+    return {"unique_role_name": name}
+
+
 def _slug(sandbox: "Sandbox", given: Body) -> str:
     slug = str(given.get("project") or "")
     if slug not in [row["slug"] for row in sandbox.projects()]:
@@ -183,6 +206,10 @@ _HANDLERS: dict[tuple[str, str], Callable[["Sandbox", Body], object]] = {
     ("POST", "traffic"): _set_traffic,
     ("DELETE", "traffic"): _free_traffic,
     ("POST", "module"): _set_module,
+    ("GET", "users"): _users,
+    ("POST", "users"): _admit,
+    ("DELETE", "users"): _dismiss,
+    ("POST", "roles"): _add_role,
     ("GET", "guesses"): _guesses,
     ("GET", "projects"): _projects,
 }

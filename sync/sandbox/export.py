@@ -80,8 +80,6 @@ def plan(project: Project, access: Access, asked: Asked) -> Plan:
         if column.kind != "id":
             columns[column.name] = column
     lead = _lead(project, asked, with_id=with_id, in_group=bool(access.user.dag))
-    # guess: hashed-ids
-    hashed = any(access.export_right(form.name) == people.DEIDENTIFIED for form in structure.forms)
     return Plan(
         structure=structure,
         asked=asked,
@@ -89,7 +87,7 @@ def plan(project: Project, access: Access, asked: Asked) -> Plan:
         lead=lead,
         columns=columns,
         show=_presenters(project, columns.values(), asked),
-        hash_ids=hashed,
+        hash_ids=hides_ids(structure, access),
     )
 
 
@@ -113,7 +111,7 @@ def _chosen(structure: Structure, access: Access, asked: Asked) -> Iterator[Colu
     everything = asked.fields is None and asked.forms is None
     for column in structure.columns:
         wanted = everything or column.form in (asked.forms or ()) or column.field in (asked.fields or ())
-        if wanted and (column.kind == "id" or _exportable(structure, column, access.export_right(column.form))):
+        if wanted and may_export(structure, access, column):
             yield column
 
 
@@ -129,6 +127,17 @@ def _exportable(structure: Structure, column: Column, right: int) -> bool:
         return True
     free = field.field_type in ("notes", "file") or (field.field_type == "text" and not field.validation)
     return not free and not _DATE.match(field.validation)
+
+
+def hides_ids(structure: Structure, access: Access) -> bool:
+    """Tell whether a user sees record ids hashed: de-identified, or without identifiers where the id is one."""
+    rights = {access.export_right(form.name) for form in structure.forms}  # guess: hashed-ids
+    return people.DEIDENTIFIED in rights or (people.NO_IDENTIFIERS in rights and bool(structure.fields[0].identifier))
+
+
+def may_export(structure: Structure, access: Access, column: Column) -> bool:
+    """Tell whether a user's export rights let a column through."""
+    return column.kind == "id" or _exportable(structure, column, access.export_right(column.form))
 
 
 def _presenters(project: Project, columns: object, asked: Asked) -> dict[str, Callable[[str], str]]:

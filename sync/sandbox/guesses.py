@@ -42,7 +42,10 @@ _CHOICES: dict[str, tuple[str, str]] = {
     ),
     "eav-id-rows": ("rows of EAV that hold the record id", "one for each row that is no repeating instrument's"),
     "eav-groups": ("exportDataAccessGroups in EAV", "a row redcap_data_access_group for each such row"),
-    "hashed-ids": ("when record ids are hashed", "where any form's export right is de-identified (2)"),
+    "hashed-ids": (
+        "when record ids are hashed",
+        "where any form's export right is de-identified (2), or 3 and the record id is an identifier",
+    ),
     "report-columns": ("columns of a report", "the record id first, then dictionary order"),
     "bare-field": ("a bare field in filterLogic on a row that cannot hold it", "blank"),
     "blank-order": ("a blank compared by < <= > >=", "false, unless both are blank"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Self
 
-from sync.sandbox import call, dispatch, faults, quality_api, wire, xml_load
+from sync.sandbox import admission, call, dispatch, faults, quality_api, wire, xml_load
 from sync.sandbox.clock import ServerClock
 from sync.sandbox.errors import NO_API, ApiError
 from sync.sandbox.faults import REFUSING, Fault, FaultBox, Mode
@@ -99,6 +99,51 @@ class Sandbox:
         with self._lock:
             self._check_token(token, slug)
             self._set_token(token, slug, username)
+
+    def admit(self, slug: str, given: admission.Given) -> admission.Admitted:
+        """Add or replace a user of a project as JSON describes one, with a token of their own.
+
+        Raises ValueError for a bad description, KeyError for an unknown project.
+        """
+        with self._lock:
+            project = self._projects[slug]
+            made = admission.admitted(project, given)
+            self._check_token(made.token, slug)
+            project.users[made.user.username] = made.user
+            project.changes.structure = True
+            self._store.save(project)
+            self._set_token(made.token, slug, made.user.username)
+            return made
+
+    def add_role(self, slug: str, given: admission.Given) -> str:
+        """Add or replace a role as JSON describes one and return its unique name. Raises as `admit` does."""
+        with self._lock:
+            project = self._projects[slug]
+            made = admission.role(project, given)
+            project.roles[made.unique_name] = made
+            project.changes.structure = True
+            self._store.save(project)
+            return made.unique_name
+
+    def dismiss(self, slug: str, username: str) -> None:
+        """Take a user out of a project, with all tokens; an unknown one is ignored."""
+        with self._lock:
+            project = self._projects[slug]
+            project.users.pop(username, None)
+            project.changes.structure = True
+            self._store.save(project)
+            gone = TokenHolder(project=slug, username=username)
+            for token in [token for token, holder in self._tokens.items() if holder == gone]:
+                self.revoke_token(token)
+
+    def people(self, slug: str) -> list[dict[str, object]]:
+        """List the users of a project, without their tokens. Raises KeyError for an unknown project."""
+        with self._lock:
+            holders = list(self._tokens.values())
+            return [
+                admission.shown(user, holders.count(TokenHolder(project=slug, username=user.username)))
+                for user in self._projects[slug].users.values()
+            ]
 
     def revoke_token(self, token: str) -> None:
         """Make a token worthless; unknown ones are ignored."""

@@ -1,5 +1,6 @@
 """Serve projects from the command line until a signal comes."""
 
+import json
 import signal
 import sys
 from collections.abc import Iterable
@@ -8,10 +9,11 @@ from pathlib import Path
 from threading import Event
 from typing import TextIO
 
-from sync.sandbox import xml_load
+from sync.sandbox import quality_api, xml_load
 from sync.sandbox.sandbox import Sandbox
 
 _SUPER_LENGTH = 64
+_KEYS = ("slug", "token", "pid", "users", "quality")
 
 
 class ServeError(ValueError):
@@ -20,34 +22,44 @@ class ServeError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFile:
-    """Hold one parsed `FILE.xml,slug=S,token=HEX32,pid=N`; `project_id` None takes the next free one."""
+    """Hold one parsed `--project`; `project_id` None takes the next free one, `people` is a JSON file."""
 
     path: Path
     slug: str
     token: str
     project_id: int | None = None
+    people: Path | None = None
+    quality: bool = False
 
 
 def parse_project(text: str) -> ProjectFile:
-    """Parse `FILE.xml,slug=S,token=HEX32,pid=N`; only file and token are needed. Raises ServeError."""
+    """Parse `FILE.xml,slug=S,token=HEX32,pid=N,users=FILE.json,quality=on`. Raises ServeError.
+
+    Only file and token are needed. `users` adds people with tokens of their own, `quality` switches the Data
+    Quality API module and the query workflow on.
+    """
     name, *parts = text.split(",")
     given: dict[str, str] = {}
     for part in parts:
         key, equals, value = part.partition("=")
-        if not equals or key.strip() not in ("slug", "token", "pid"):
-            raise ServeError(f"--project {name}: '{key}' is not one of slug=, token=, pid=")
+        if not equals or key.strip() not in _KEYS:
+            raise ServeError(f"--project {name}: '{key}' is not one of {', '.join(f'{known}=' for known in _KEYS)}")
         given[key.strip()] = value.strip()
     if "token" not in given:
         raise ServeError(f"--project {name}: token= is missing (32 hexadecimal digits)")
     pid = given.get("pid", "")
     if pid and not (pid.isascii() and pid.isdigit() and int(pid) > 0):
         raise ServeError(f"--project {name}: pid= is not a whole number")
+    if given.get("quality", "off") not in ("on", "off"):
+        raise ServeError(f"--project {name}: quality= is on or off")
     path = Path(name)
     return ProjectFile(
         path=path,
         slug=given.get("slug") or path.stem,
         token=given["token"],
         project_id=int(pid) if pid else None,
+        people=Path(given["users"]) if given.get("users") else None,
+        quality=given.get("quality") == "on",
     )
 
 
@@ -57,10 +69,33 @@ def load_into(sandbox: Sandbox, projects: Iterable[str]) -> None:
         wanted = parse_project(text)
         try:
             xml_text = xml_load.decode(wanted.path.read_bytes())
-            sandbox.add_project(xml_text, slug=wanted.slug, token=wanted.token, project_id=wanted.project_id)
+            handle = sandbox.add_project(xml_text, slug=wanted.slug, token=wanted.token, project_id=wanted.project_id)
+            if wanted.quality:
+                handle.change_settings(quality_module=quality_api.PREFIX, data_resolution=2)
+            if wanted.people is not None:
+                _admit(sandbox, wanted.slug, wanted.people)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ServeError(f"--project {wanted.path}: {reason}") from None
+
+
+def _admit(sandbox: Sandbox, slug: str, path: Path) -> None:
+    """Admit the roles and users of a JSON file: `{"roles": […], "users": […]}`, or a list of users."""
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ServeError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from None
+    parts = {"users": given} if isinstance(given, list) else given
+    if not isinstance(parts, dict) or not set(parts) <= {"users", "roles"}:
+        raise ServeError(f"{path}: holds neither a list of users nor an object with users and roles")
+    for name, admit in (("roles", sandbox.add_role), ("users", sandbox.admit)):
+        for number, row in enumerate(parts.get(name, []), 1):
+            try:
+                if name == "users" and not row.get("token"):
+                    raise ServeError("token is missing (32 hexadecimal digits)")
+                admit(slug, row)
+            except (ValueError, AttributeError, TypeError) as error:
+                raise ServeError(f"{path}: {name} {number}: {error}") from None
 
 
 def serve(

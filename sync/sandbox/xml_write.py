@@ -17,8 +17,12 @@ def write(
     project: Project, *, at: datetime, version: str, records: Iterable[Record] | None = None,
     with_groups: bool = True, with_surveys: bool = True, with_files: bool = True,
     wanted: Callable[[Column], bool] = lambda _column: True, events: frozenset[str] | None = None,
+    hash_ids: bool = False,
 ) -> str:  # fmt: skip
-    """Return the XML text; `records` None leaves the data out. Only `wanted` columns and `events` get data."""
+    """Return the XML text; `records` None leaves the data out. Only `wanted` columns and `events` get data.
+
+    `hash_ids` hides the records' names as an export to such a user does.
+    """
     title = project.settings.title
     oid = "".join(char for char in title if char.isascii() and char.isalnum()) or "Project"
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S")
@@ -42,8 +46,9 @@ def write(
     if records is not None:
         lines.append(f'<ClinicalData StudyOID="Project.{oid}" MetaDataVersionOID="Metadata.{oid}">')
         data = xml_write_data.DataWriter(
-            project, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files
-        )
+            project, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files,
+            hash_ids=hash_ids,
+        )  # fmt: skip
         for record in records:
             lines.extend(data.subject(record))
         lines.append("</ClinicalData>")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from sync.sandbox import odm
 from sync.sandbox.dictionary import Column
-from sync.sandbox.export import row_keys
+from sync.sandbox.export import hashed_id, row_keys
 from sync.sandbox.project import Project
 from sync.sandbox.records import Record, RowKey
 
@@ -15,7 +15,7 @@ class DataWriter:
 
     def __init__(
         self, project: Project, wanted: Callable[[Column], bool], events: frozenset[str] | None,
-        *, with_groups: bool, with_surveys: bool, with_files: bool,
+        *, with_groups: bool, with_surveys: bool, with_files: bool, hash_ids: bool,
     ) -> None:  # fmt: skip
         """Take the project and what of it is wanted; `events` None means all."""
         self._project = project
@@ -24,12 +24,16 @@ class DataWriter:
         self._groups = with_groups
         self._surveys = with_surveys
         self._files = with_files
+        self._hash_ids = hash_ids
 
     def subject(self, record: Record) -> Iterator[str]:
         """Yield the lines of one record."""
         structure = self._project.structure
         keys = [key for key in row_keys(structure, record) if self._events is None or key[0] in self._events]
-        yield f'\t<SubjectData SubjectKey="{odm.escape(record.name)}" redcap:RecordIdField="{structure.record_id}">'
+        yield (
+            f'\t<SubjectData SubjectKey="{odm.escape(self._name(record))}" '
+            f'redcap:RecordIdField="{structure.record_id}">'
+        )
         group = record.dag if self._groups else ""
         for place in dict.fromkeys((key[0], 0 if key[1] else key[2]) for key in keys):
             inside = [key for key in keys if (key[0], 0 if key[1] else key[2]) == place]
@@ -47,6 +51,9 @@ class DataWriter:
                 yield "\t\t</StudyEventData>"
         yield "\t</SubjectData>"
 
+    def _name(self, record: Record) -> str:
+        return hashed_id(self._project.settings.project_id, record.name) if self._hash_ids else record.name
+
     def _row(self, record: Record, key: RowKey, group: str) -> Iterator[str]:
         structure = self._project.structure
         forms = structure.forms_on(key[0], key[1])
@@ -55,7 +62,7 @@ class DataWriter:
         for number, form in enumerate(forms):
             items = list(self._form(form, cells))
             if bare and number == 0:
-                lead = [_datum(structure.record_id, record.name)]
+                lead = [_datum(structure.record_id, self._name(record))]
                 lead += [_datum(odm.DAG_ITEM, group)] if group else []
                 if self._surveys and cells.get(odm.SURVEY_ID_ITEM):
                     lead.append(_datum(odm.SURVEY_ID_ITEM, cells[odm.SURVEY_ID_ITEM]))

@@ -1,10 +1,10 @@
 """Answer files: those of file fields, and the File Repository."""
 
-from sync.sandbox import editing, wire
+from sync.sandbox import editing, export, wire
 from sync.sandbox.call import Call
 from sync.sandbox.contents.changes import need_import
 from sync.sandbox.contents.structure import check_names
-from sync.sandbox.errors import NO_FILE, ApiError
+from sync.sandbox.errors import NO_EXPORT, NO_FILE, ApiError
 from sync.sandbox.project import Document
 from sync.sandbox.records import Record, RowKey
 from sync.sandbox.wire import Reply, Upload
@@ -13,6 +13,8 @@ from sync.sandbox.wire import Reply, Upload
 def export_file(call: Call) -> Reply:
     """Answer the file of one field, its name in the content type."""
     record, key, field = _place(call)
+    if not export.may_export(call.project.structure, call.access, call.project.structure.column_by_name[field]):
+        raise ApiError(403, NO_EXPORT)  # guess: no-export-text
     number = record.cells(key).get(field, "") if record else ""
     document = call.project.documents.get(int(number)) if number.isdigit() else None
     if document is None:

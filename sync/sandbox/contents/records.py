@@ -52,7 +52,7 @@ def project_xml(call: Call) -> Reply:
     text = xml_write.write(
         call.project, at=call.now, version=call.version, records=records, wanted=wanted, events=asked.events,
         with_groups=parameters.flag("exportDataAccessGroups"), with_surveys=parameters.flag("exportSurveyFields"),
-        with_files=parameters.flag("exportFiles"),
+        with_files=parameters.flag("exportFiles"), hash_ids=made.hash_ids,
     )  # fmt: skip
     call.note("Data export (API)", "Export project XML (API)", kind="export")
     return wire.text_reply(text, wire.XML)

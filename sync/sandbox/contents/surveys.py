@@ -28,7 +28,8 @@ def _survey(call: Call) -> Form:
 
 def _record(call: Call) -> str:
     name = call.parameters.get("record")
-    if name not in call.project.records:
+    record = call.project.records.get(name)
+    if record is None or call.access.user.dag not in ("", record.dag):
         raise ApiError(400, f"The record '{name}' does not exist")  # guess: no-record-text
     return name
 
