@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from benchmarks import invent, program, timing
 from benchmarks.canned import ROOT
 from benchmarks.invent import Design
 from sync.bootstrap import App
+from sync.clock import SystemClock
 from sync.redcap.transport import Transport
 from sync.sandbox.sandbox import Sandbox
 
@@ -76,27 +78,57 @@ def change(url: str, design: Design, share: float, *, value: str) -> int:
     return count
 
 
+class Server:
+    """Hold the sandbox's process."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        """Wait until it serves."""
+        self._process = process
+        self.url = self._line()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def ahead(self, days: int) -> None:
+        """Put its clock so many days ahead."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{days}\n")
+        self._process.stdin.flush()
+        assert self._line() == "set"
+
+
+class Ahead(SystemClock):
+    """Tell a time some days ahead, so that each night has a day of its own."""
+
+    days = 0
+
+    def now(self) -> datetime:
+        """Give the moment."""
+        return super().now() + timedelta(days=self.days)
+
+
 @contextmanager
-def running(design: Design) -> Iterator[str]:
-    """Serve the project in another process and give its address."""
+def running(design: Design) -> Iterator[Server]:
+    """Serve the project in another process."""
     sizes = [str(design.records), str(design.events), str(design.fields)]
     command = [sys.executable, "-m", "benchmarks.nights", "--serve", *sizes]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield Server(process)
     finally:
         process.terminate()
         process.wait()
 
 
 def serve(design: Design) -> None:
-    """Serve until the parent ends; prints the address in one line."""
+    """Serve until the parent ends; prints the address in one line, then takes days by which the clock is ahead."""
     with Sandbox() as sandbox:
         invent.fill(sandbox, design)
         print(sandbox.start(), flush=True)
-        while True:
-            time.sleep(3600)
+        for line in sys.stdin:
+            sandbox.clock.set(SystemClock().now() + timedelta(days=int(line)), frozen=False)
+            print("set", flush=True)
 
 
 def _night(app: App, title: str, *, full: bool) -> tuple[float, Served]:
@@ -123,15 +155,23 @@ def main() -> None:
         serve(Design(records=given.serve[0], events=given.serve[1], fields=given.serve[2]))
         return
     design = Design(records=given.records, events=given.events, fields=given.fields)
-    with running(design) as url, tempfile.TemporaryDirectory() as folder:
-        app = program.build(Path(folder), url, batch=given.batch)
+    with running(design) as server, tempfile.TemporaryDirectory() as folder:
+        clock = Ahead()
+        app = program.build(Path(folder), server.url, batch=given.batch, clock=clock)
+
+        def night(title: str, *, full: bool) -> tuple[float, Served]:
+            """Run a night, a day after the one before."""
+            clock.days += 1
+            server.ahead(clock.days)
+            return _night(app, title, full=full)
+
         print(f"{'':28}{'kind':12}{'requests':>9}{'rows':>10}{'MB':>9}{'s':>9}")
-        first, whole = _night(app, "first night", full=True)
-        again, _ = _night(app, "full night again", full=True)
-        _night(app, "first by watermark", full=False)
-        change(url, design, given.share, value="77")
-        changed, some = _night(app, f"{given.share:.0%} of records changed", full=False)
-        unchanged, none = _night(app, "nothing changed", full=False)
+        first, _ = night("first night", full=True)
+        again, whole = night("full night again", full=True)
+        night("by watermark", full=False)
+        change(server.url, design, given.share, value="77")
+        changed, some = night(f"{given.share:.0%} of records changed", full=False)
+        unchanged, none = night("nothing changed", full=False)
     full = min(first, again)
     timing.verdict("changed night, rows / full", some.rows / whole.rows, CHANGED_ROWS)
     timing.verdict("changed night, time / full", changed / full, CHANGED_TIME)

@@ -5,8 +5,9 @@ from pathlib import Path
 import structlog
 
 from benchmarks import invent
-from sync import bootstrap, clock
+from sync import bootstrap
 from sync.bootstrap import App
+from sync.ports.clock import Clock
 from sync.workflows import run
 from sync.workflows.results import NightOptions
 from sync.workflows.run import RunResult
@@ -33,13 +34,13 @@ token_env = "TOKEN"
 """
 
 
-def build(folder: Path, url: str, *, batch: int) -> App:
+def build(folder: Path, url: str, *, batch: int, clock: Clock | None = None) -> App:
     """Build the application as `sync run` does, with its files in ``folder``."""
     quiet = structlog.ReturnLoggerFactory()
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()], logger_factory=quiet)
     path = folder / "config.toml"
     path.write_text(_CONFIG.format(url=url, batch=batch, project=invent.PROJECT_ID), encoding="utf-8")
-    return bootstrap.build(path, {"TOKEN": invent.TOKEN}, cwd=folder, clock=clock.SystemClock())
+    return bootstrap.build(path, {"TOKEN": invent.TOKEN}, cwd=folder, clock=clock)
 
 
 def night(app: App, *, full: bool = True, allow: bool = False) -> RunResult:
