@@ -1,10 +1,9 @@
 """Name the checks that every field has of itself, without any study saying so."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from schemas.labels import word
-from schemas.study import CheckSpec, Choice, Field, Interval, Kind, Severity
+from schemas.study import CheckSpec, Choice, Field, Kind, Severity
 
 # English, Chinese: title, then message. {low} and {high} are texts of the limits, {codes} the list of codes.
 _TEXTS: Mapping[str, tuple[str, str, str, str]] = {
@@ -85,21 +84,18 @@ def builtin_checks() -> tuple[CheckSpec, ...]:
     return tuple(_spec(each) for each in _KIND)
 
 
-def builtin_words(field: Field, check: str, *, language: str) -> Mapping[str, str]:
-    """Give what a message of a built-in check says about the field: label, unit, low, high, codes.
+def codes_text(field: Field, *, language: str, site_codes: Mapping[str, str] | None = None) -> str:
+    """List what may stand in a coded field, in the words of who enters it: ``1 = Male, 2 = Female``.
 
-    The limits are the hard ones for RG01 and the soft ones for RG02; an open end is "−∞" or "∞".
-    A language that a label does not have falls back as in ``schemas.labels.word``.
+    ``site_codes`` (the site's code -> the study's) replaces the study's codes by the site's own.
     """
-    limits = (field.soft if check == "RG02" else field.hard) or Interval()
+    own: dict[str, list[str]] = {}
+    for site, code in (site_codes or {}).items():
+        own.setdefault(code, []).append(site)
     separator = "、" if language == "zh" else ", "
-    return {
-        "label": word(field.label, language, field.name),
-        "unit": field.unit or "",
-        "low": "−∞" if limits.low is None else plain_number(limits.low),
-        "high": "∞" if limits.high is None else plain_number(limits.high),
-        "codes": separator.join(_option(choice, language) for choice in options(field)),
-    }
+    return separator.join(
+        _option(choice, site, language) for choice in options(field) for site in own.get(choice.code, [choice.code])
+    )
 
 
 def options(field: Field) -> tuple[Choice, ...]:
@@ -117,14 +113,9 @@ def options(field: Field) -> tuple[Choice, ...]:
     return field.choices
 
 
-def plain_number(value: float) -> str:
-    """Write a number shortest, never with an exponent: 10, 0.005, 409600."""
-    return format(Decimal(repr(value)).normalize(), "f")
-
-
-def _option(choice: Choice, language: str) -> str:
+def _option(choice: Choice, code: str, language: str) -> str:
     label = word(choice.label, language, choice.code)
-    return choice.code if label == choice.code else f"{choice.code} = {label}"
+    return code if label == code else f"{code} = {label}"
 
 
 def _spec(check: str) -> CheckSpec:

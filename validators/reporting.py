@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from schemas import forms
+from schemas import builtin, forms
 from schemas.coordinates import KEY_COLUMNS, RowKey
-from schemas.study import CheckSpec, Field, Kind
+from schemas.study import CheckSpec, Field
 from validators import messages
 from validators.cells import Cells, Hit
 from validators.dataset import Dataset
@@ -38,7 +38,7 @@ class Reporter:
                 place,
             )
             rule = cells.rules.get((hit.check, hit.column))
-            facts = _rule_facts(rule, cells.fields.get(hit.column))
+            facts = self._rule_facts(cells.form, rule, cells.fields.get(hit.column))
             key = rows.row(hit.row, named=True)
             evidence = [self._evidence(each, key, hit.row) for each in reads]
             yield self._finding(spec, cells.form, hit.column, key, hit.row, evidence, facts)
@@ -159,6 +159,19 @@ class Reporter:
                 found[name] = value
         return found
 
+    def _rule_facts(self, form: str, rule: forms.Rule | None, each: Field | None) -> dict[str, Any]:
+        """Give the placeholders of a built-in message: limits, and codes in the site's own words."""
+        facts: dict[str, Any] = {}
+        if isinstance(rule, forms.RangeRule):
+            facts = {"low": _end(rule.inside.low), "high": _end(rule.inside.high)}
+        if each is not None:
+            site_codes = self.data.frames[form].site_codes.get(each.name)
+            facts["codes"] = {
+                language: builtin.codes_text(each, language=language, site_codes=site_codes)
+                for language in self.languages
+            }
+        return facts
+
     def _columns(self, form: str, target: str) -> tuple[str, ...]:
         """Name the frame columns of a target: itself, or a checkbox field's boxes."""
         if target in self.data.columns(form):
@@ -209,17 +222,6 @@ _NOTHING = "\x00"
 
 _LABELS = frozenset({"event_before", "other_event", "other", "prefix", "codes", "low", "high"})
 """Facts that never hold a cell's value."""
-
-
-def _rule_facts(rule: forms.Rule | None, each: Field | None) -> dict[str, Any]:
-    """Give the placeholders of a built-in message: limits and codes."""
-    facts: dict[str, Any] = {}
-    if isinstance(rule, forms.RangeRule):
-        facts = {"low": _end(rule.inside.low), "high": _end(rule.inside.high)}
-    if each is not None:
-        codes = [choice.code for choice in each.choices] or (["0", "1"] if each.kind is Kind.YESNO else [])
-        facts["codes"] = ", ".join(codes)
-    return facts
 
 
 def _end(limit: float | None) -> str:

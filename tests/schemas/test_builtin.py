@@ -2,9 +2,7 @@
 
 import string
 
-import pytest
-
-from schemas.builtin import BUILTIN_IDS, builtin_checks, builtin_words, plain_number
+from schemas.builtin import BUILTIN_IDS, builtin_checks, codes_text
 from schemas.study import Choice, Field, Interval, Kind, Severity
 
 WORDS = {"label", "value", "raw", "unit", "low", "high", "codes"}
@@ -49,25 +47,10 @@ def test_severity_and_completeness_rules() -> None:
     assert [check.id for check in builtin_checks() if check.complete_only] == ["CP01"]
 
 
-def test_a_message_says_field_value_limit_and_what_to_do() -> None:
-    range_check = next(check for check in builtin_checks() if check.id == "RG01")
-    words = builtin_words(CREATININE, "RG01", language="en")
-    text = range_check.message["en"].format(**words, value="9.5", raw="9.5")
-
-    assert "Creatinine = 9.5 umol/L" in text
-    assert "10 to 2500" in text
-    assert "check the source" in text
+def test_codes_are_listed_with_their_labels_in_each_language() -> None:
+    assert codes_text(SEX, language="zh") == "F = 女、M"
+    assert codes_text(SEX, language="en").startswith("F = ")
 
 
-def test_words_follow_the_check_and_the_language() -> None:
-    soft = builtin_words(CREATININE, "RG02", language="zh")
-    assert (soft["label"], soft["low"], soft["high"]) == ("肌酐", "30", "∞")
-    assert builtin_words(SEX, "CD01", language="zh")["codes"] == "F = 女、M"
-    assert builtin_words(SEX, "CD01", language="zh")["label"] == "Sex"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(10.0, "10"), (0.005, "0.005"), (409600.0, "409600"), (1e-7, "0.0000001"), (-1.5, "-1.5")]
-)
-def test_numbers_are_written_plainly(value: float, text: str) -> None:
-    assert plain_number(value) == text
+def test_codes_are_listed_as_the_site_enters_them() -> None:
+    assert codes_text(SEX, language="zh", site_codes={"2": "F", "1": "M", "女": "F"}) == "2 = 女、女、1 = M"
