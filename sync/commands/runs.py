@@ -9,13 +9,13 @@ import click
 from sync.commands import output
 from sync.commands.context import Invocation, pass_invocation
 from sync.commands.output import Column
-from sync.ports.stored import RunRow
+from sync.ports.stored import ParkedRun, RunRow
 
 COLUMNS = [
     Column(key="run_id", title="Run", style="bold"),
     Column(key="site", title="Site"),
     Column(key="started", title="Started"),
-    Column(key="outcome", title="Outcome"),
+    Column(key="outcome_shown", title="Outcome"),
     Column(key="exit_code", title="Exit", right=True),
     Column(key="rows_pulled", title="Rows", right=True),
     Column(key="changed", title="+/~/-"),
@@ -41,7 +41,9 @@ def list_runs(invocation: Invocation, site: str | None, limit: int, as_json: boo
     app = invocation.app
     if site:
         app.config.site(site)
-    rows = [_row(run) for run in app.warehouse().reader().runs(site=site, limit=limit)]
+    reader = app.warehouse().reader()
+    parked = {(each.site, each.run_id): each for each in reader.parked(site=site)}
+    rows = [_row(run, parked.get((run.site, run.run_id))) for run in reader.runs(site=site, limit=limit)]
     output.show(name="runs", title="Runs", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
 
 
@@ -53,10 +55,15 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
     """Show what one run did at each site."""
     from sync.errors import ConfigError
 
-    rows = [_row(run) for run in invocation.app.warehouse().reader().run(run_id)]
+    reader = invocation.app.warehouse().reader()
+    parked = {each.site: each for each in reader.parked() if each.run_id == run_id}
+    rows = [_row(run, parked.get(run.site)) for run in reader.run(run_id)]
     if not rows:
         raise ConfigError([f"there is no run {run_id}; `sync runs list` shows them"])
     output.show(name="sites", title=f"Run {run_id}", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
+    if not as_json and csv_path is None:
+        for each in parked.values():
+            _show_parked(each)
 
 
 @command.command("approve")
@@ -89,18 +96,42 @@ def _decide(invocation: Invocation, run_id: str, site: str, decision: str) -> No
         raise ConfigError([f"{site}: no parked run {run_id} waits for a decision; `sync status` shows how many do"])
 
 
-def _row(run: RunRow) -> dict[str, Any]:
-    counts = run.counts
+def _show_parked(parked: ParkedRun) -> None:
+    """Show what a parked run would have done, and what a person said to it."""
+    said = f"{parked.decision} by {parked.decided_by}" if parked.decision else "waits for a decision"
+    used = f", used by run {parked.used_by_run_id}" if parked.used_by_run_id else ""
+    click.secho(f"{parked.site}: parked, {said}{used}", bold=True)
+    words = {
+        "records_before": "records in the warehouse",
+        "records_now": "records in the project",
+        "records_gone": "records that are gone",
+        "cells_known": "known cells",
+        "cells_changed": "cells that would change",
+        "queries_open": "queries that wait",
+        "queries_closed": "queries that would close",
+        "queries_opened": "queries that would open",
+    }
+    for name, text in words.items():
+        click.echo(f"  {parked.difference.get(name, 0):>8}  {text}")
+    if not parked.decision:
+        click.echo(f"  sync runs approve {parked.run_id} --site {parked.site}   (or discard)")
+
+
+def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
+    counts = {name: value for name, value in run.counts.items() if name != "watermark"}
     queries = counts.get("queries", {})
     return {
         "run_id": run.run_id,
         "site": run.site,
         "kind": run.kind,
         "started": run.started.isoformat(timespec="seconds"),
+        "outcome_shown": f"{run.outcome} ({parked.decision or 'parked'})" if parked else run.outcome,
         "finished": run.finished.isoformat(timespec="seconds") if run.finished else None,
         "outcome": run.outcome,
         "exit_code": run.exit_code,
         "reason": run.reason,
+        "parked": dict(parked.difference) if parked else None,
+        "decision": parked.decision if parked else None,
         **counts,
         "changed": " ".join(
             f"{sign}{counts.get(name, 0)}"
