@@ -92,12 +92,9 @@ def _beside(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return first.hstack([column for part in others for column in part.drop(*ROW_SCHEMA).get_columns()])
 
 
-def read_hashes(connection: sa.Connection, site: str, slots: Sequence[Slot]) -> pl.DataFrame:
-    """Read the keys and fingerprints of a site's rows of one form."""
-    table = table_names(slots)[0]
-    return bulk.fetch(
-        connection,
-        f"SELECT record, event, instance, row_hash FROM {bulk.quoted(table)} WHERE site = ?",
-        (site,),
-        ROW_SCHEMA | {"row_hash": pl.Int64()},
-    )
+def read_hashes(
+    connection: sa.Connection, site: str, slots: Sequence[Slot], records: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Read the keys and fingerprints of a site's rows of one form, of some records or of all."""
+    sql = f"SELECT record, event, instance, row_hash FROM {bulk.quoted(table_names(slots)[0])} WHERE site = ?"
+    return bulk.fetch_records(connection, sql, site, records, ROW_SCHEMA | {"row_hash": pl.Int64()})

@@ -54,7 +54,8 @@ def store(
     arriving = _arriving(frame, slots)
     # tables that are their own index fill fastest in the order of the key
     order = arriving.beside.select(pl.arg_sort_by(ROW)).to_series()
-    standing = form_rows.read_hashes(write.connection, write.site, slots)
+    looked_at = None if complete else _few({*records, *frame.rows["record"]})
+    standing = form_rows.read_hashes(write.connection, write.site, slots, looked_at)
     found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash")[order])
     for part in order.gather(found.inserted).to_frame("at").iter_slices(_ROWS_AT_ONCE):
         _insert(write, arriving.at(part["at"]), slots)
@@ -205,17 +206,16 @@ def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, in
 
 def _standing(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read what stands under some keys, values and texts, in the order of the keys."""
-    stored = form_rows.read(write.connection, write.site, slots, _records(keys))
+    stored = form_rows.read(write.connection, write.site, slots, _few(set(keys["record"])))
     return (
         keys.join(stored.values, on=ROW, how="left", maintain_order="left"),
         keys.join(stored.texts, on=ROW, how="left", maintain_order="left"),
     )
 
 
-def _records(rows: pl.DataFrame) -> list[str] | None:
+def _few(records: Collection[str]) -> list[str] | None:
     """Name the records to read; None, for all, where that is no more work."""
-    records = rows["record"].unique().sort().to_list()
-    return records if len(records) <= 2000 else None
+    return sorted(records) if len(records) <= 2000 else None
 
 
 def _holds(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:

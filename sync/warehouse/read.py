@@ -209,9 +209,13 @@ class SqlReader:
             wanted = wanted.where(table.c.site == site)
         found: dict[str, list[T]] = {}
         with self._reading() as reading:
-            for row in reading.execute(wanted):
-                content = {k: v for k, v in row._mapping.items() if k not in ("site", "run_id")}
-                found.setdefault(row.site, []).append(make(**content))
+            rows = reading.execute(wanted)
+            names = list(rows.keys())
+            # plain tuples: a site's every visit comes along here, each night
+            for row in rows:
+                content = dict(zip(names, row, strict=True))
+                del content["run_id"]
+                found.setdefault(content.pop("site"), []).append(make(**content))
         return {name: tuple(rows) for name, rows in found.items()}
 
 
