@@ -118,6 +118,22 @@ def test_shown_sql_runs(page: Path, empty: sa.Engine) -> None:
                     connection.exec_driver_sql(bare).fetchall()
 
 
+def test_the_json_page_names_what_a_run_prints() -> None:
+    from sync.workflows.results import SiteResult
+
+    document = SiteResult(site="north").document()
+    keys = {*document, *document["findings"], *document["queries"]}
+    page = (DOCS / "reference/json.md").read_text(encoding="utf-8").split("## `run --json`")[1].split("##")[0]
+    assert not keys - set(re.findall(r"\w+", page))
+
+
+def test_the_source_tour_names_every_folder() -> None:
+    page = (DOCS / "reference/source-tour.md").read_text(encoding="utf-8")
+    below = [each for top in ("sync", "validators", "schemas") for each in (ROOT / top).iterdir() if each.is_dir()]
+    folders = [each for each in below if any(each.glob("*.py")) or each.name == "studies"]
+    assert not [_name(each) for each in folders if f"`{_name(each)}/`" not in page]
+
+
 # --- links
 
 
