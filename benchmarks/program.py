@@ -21,6 +21,8 @@ url = "sqlite:///warehouse.sqlite"
 [transport]
 batch_records = {batch}
 requests_per_minute = 100000
+[schedule]
+weekly_full = "{weekly}"
 [delivery]
 folder = "queries"
 formats = ["csv"]
@@ -34,12 +36,12 @@ token_env = "TOKEN"
 """
 
 
-def build(folder: Path, url: str, *, batch: int, clock: Clock | None = None) -> App:
+def build(folder: Path, url: str, *, batch: int, clock: Clock | None = None, weekly: str = "sun") -> App:
     """Build the application as `sync run` does, with its files in ``folder``."""
     quiet = structlog.ReturnLoggerFactory()
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()], logger_factory=quiet)
     path = folder / "config.toml"
-    path.write_text(_CONFIG.format(url=url, batch=batch, project=invent.PROJECT_ID), encoding="utf-8")
+    path.write_text(_CONFIG.format(url=url, batch=batch, project=invent.PROJECT_ID, weekly=weekly), encoding="utf-8")
     return bootstrap.build(path, {"TOKEN": invent.TOKEN}, cwd=folder, clock=clock)
 
 
