@@ -18,6 +18,7 @@ from sync.commands.output import Column
 if TYPE_CHECKING:
     from sync.bootstrap import App
     from sync.config import SiteConfig
+    from sync.ports.source import Source
 
 OURS = ("sync", "schemas", "validators", "cli")
 FREE_BYTES = 1 << 30
@@ -139,6 +140,7 @@ def _disk(app: "App") -> Check:
 
 
 def _site(app: "App", site: "SiteConfig") -> Iterator[Check]:
+    from schemas import dictionary
     from sync.harmonise import harmonise
 
     try:
@@ -167,6 +169,10 @@ def _site(app: "App", site: "SiteConfig") -> Iterator[Check]:
     shape = "longitudinal" if structure.is_longitudinal else "classic"
     detail = f"{structure.project_id}, REDCap {structure.redcap_version}, {shape}, {len(structure.fields)} fields"
     yield Check(name="project", site=site.slug, detail=detail)
+    yield _withheld(source, site)
+    for clash in dictionary.dictionary_problems(structure):
+        remedy = "tell the site's REDCap designer; until then one of the two is not read"
+        yield Check(name="dictionary", site=site.slug, status="warn", detail=str(clash), remedy=remedy)
     study, mapping = plan.resolve(structure)
     problems = harmonise.mismatches(structure, study, mapping)
     for problem in problems:
@@ -176,3 +182,22 @@ def _site(app: "App", site: "SiteConfig") -> Iterator[Check]:
         covered = len(harmonise.site_fields(study, mapping) & set(structure.export_fields))
         detail = f"reads {covered} of {len(structure.export_fields)} columns"
         yield Check(name="mapping", site=site.slug, detail=detail)
+
+
+def _withheld(source: "Source", site: "SiteConfig") -> Check:
+    """Ask for one batch of records and see whether every column of the dictionary comes."""
+    try:
+        stream = source.batches()
+        next(iter(stream.frames), None)
+    except errors.SyncError as error:
+        detail = str(error).splitlines()[0]
+        remedy = "see the detail"
+        return Check(
+            name="export", site=site.slug, status="fail", detail=detail, remedy=remedy, exit_code=error.exit_code
+        )
+    if stream.withheld:
+        names = sorted(stream.withheld)
+        detail = f"{len(names)} columns are withheld: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+        remedy = "ask the site's REDCap administrator for full data export rights for the token's user"
+        return Check(name="export", site=site.slug, status="fail", detail=detail, remedy=remedy, exit_code=4)
+    return Check(name="export", site=site.slug, detail=f"{stream.records} records, no column withheld")

@@ -26,8 +26,8 @@ from sync.harmonise import mapping as mappings
 from sync.ports.stored import QueryFilter
 from sync.queries.model import ActorKind, AnswerCode, Query, State, Trigger
 from sync.workflows import desk, run, validate
-from sync.workflows.past import WEEKDAYS
 from sync.workflows.desk import Decision
+from sync.workflows.past import WEEKDAYS
 from sync.workflows.results import NightOptions
 from sync.workflows.run import RunResult
 from validators.findings import Finding

@@ -108,7 +108,8 @@ def _trouble(reply: Reply, expects: str) -> SyncError | None:
         return ReplyFailed(f"{host} ran out of memory over this request; {_FEWER}")
     if _NO_DATABASE.search(text):
         return SourceUnavailable(f"{host} cannot reach its own database; try again later, {_ADMIN}")
-    if message is not None or 400 <= status < 500:
+    # 501 is REDCap's word for a method that it does not offer
+    if 400 <= status < 500 or (message is not None and (status < 500 or status == 501)):
         return _refusal(host, status, message or "")
     if 300 <= status < 400:
         target = urlsplit(reply.location)

@@ -46,6 +46,7 @@ TROUBLE: dict[str, tuple[Answer, type[SyncError], str]] = {
     "maintenance": ((503, HTML, "<html>offline</html>"), SourceUnavailable, "maintenance"),
     "gateway": ((504, HTML, "<html>504</html>"), ReplyFailed, "status 504"),
     "500 with JSON": ((500, JSON, json.dumps([{"x": SECRET}])), ReplyFailed, "status 500"),
+    "500 with an error message": (error(500, f"{SECRET} failed"), ReplyFailed, "status 500"),
     "memory": ((200, HTML, "<br><b>Fatal error</b>: REDCap ran out of server memory."), ReplyFailed, "batch_records"),
     "empty": ((200, JSON, ""), ReplyFailed, "empty reply"),
     "cut JSON": ((200, JSON, '[{"x": "' + SECRET), ReplyFailed, "cut or not JSON"),
