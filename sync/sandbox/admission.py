@@ -51,7 +51,11 @@ def role(project: Project, given: Given) -> Role:
         raise ValueError("label is missing")
     known = [found.unique_name for found in project.roles.values() if found.label == label]
     name = _text(given, "unique_name") or (known[0] if known else "U-" + secrets.token_hex(5).upper())
-    return Role(unique_name=name, label=label, **_rights(project, given))
+    rights = _rights(project, given)
+    return Role(
+        unique_name=name, label=label, rights=rights["rights"], forms=rights["forms"],
+        forms_export=rights["forms_export"],
+    )  # fmt: skip
 
 
 def _check_keys(given: Given, known: frozenset[str]) -> None:

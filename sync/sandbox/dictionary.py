@@ -77,6 +77,8 @@ class Form:
     label: str
     survey: bool = False
     survey_title: str = ""
+    #: the attributes of the survey's XML, in order, title and name among them
+    survey_attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,7 @@ class Structure:
     def label_of_event(self, event: Event) -> str:
         """Write an event as REDCap shows it: `Name (Arm 1: Drug A)` where there is more than one arm."""
         names = {arm.number: arm.name for arm in self.arms}
-        if len(self.arms) < 2:
+        if len({known.arm for known in self.events}) < 2:
             return event.name
         return f"{event.name} (Arm {event.arm}: {names.get(event.arm, '')})"
 

@@ -328,25 +328,31 @@ def eav_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str,
     structure = made.structure
     templates = _Templates(made)
     for record in records_of(project, access, made.asked):
-        name = hashed_id(project.settings.project_id, record.name) if made.hash_ids else record.name
+        shown = hashed_id(project.settings.project_id, record.name) if made.hash_ids else record.name
         for key in chosen_rows(made, record):
             _, allowed = templates.of(key[0], key[1])
             cells = record.cells(key)
-            head: dict[str, object] = {"record": name}
+            head: dict[str, object] = {"record": shown}
             if structure.longitudinal:
                 event = structure.event_by_name[key[0]]
                 head[EVENT] = structure.label_of_event(event) if made.asked.label else key[0]
             if structure.has_repeats:
                 head[INSTRUMENT] = key[1]
                 head[INSTANCE] = key[2] or ""
+            points: list[tuple[str, str]] = []
             if made.with_id and not key[1]:  # guess: eav-id-rows
-                yield head | {"field_name": structure.record_id, "value": name}
+                points.append((structure.record_id, shown))
             if DAG in made.lead and record.dag and not key[1]:  # guess: eav-groups
-                yield head | {"field_name": DAG, "value": record.dag}
-            for column_name, column in allowed.items():
-                value = cells.get(column_name, "")
-                if value != "":
-                    yield head | {"field_name": column.field, "value": _eav_value(made, column, value)}
+                points.append((DAG, record.dag))
+            points += [
+                (column.field, _eav_value(made, column, value))
+                for column_name, column in allowed.items()
+                if (value := cells.get(column_name, "")) != ""
+            ]
+            # recorded twice: the database's order, by field name
+            points.sort(key=lambda point: point[0])
+            for name, value in points:
+                yield head | {"field_name": name, "value": value}
 
 
 def _eav_value(made: Plan, column: Column, value: str) -> str:

@@ -25,7 +25,6 @@ _CHOICES: dict[str, tuple[str, str]] = {
     "xml-ids": ("XML body of an import with returnContent=ids", "<ids><id>…</id></ids>"),
     "auto-ids-shape": ("body of an import with returnContent=auto_ids", '"new,given" pairs in JSON and CSV'),
     "background-shape": ("success body of backgroundProcess", '{"success":true}; the import is done at once'),
-    "get-page": ("GET on the API's address", "200 with an HTML page"),
     "rate-limit": ("limit of requests a minute, and what a ban shows", "off; a ban lasts until lifted, status 200"),
     "bad-option": ("an option outside its documented values", "400 'The value of the parameter … is not valid'"),
     # names and ids
@@ -46,7 +45,10 @@ _CHOICES: dict[str, tuple[str, str]] = {
         "when record ids are hashed",
         "where any form's export right is de-identified (2), or 3 and the record id is an identifier",
     ),
-    "report-columns": ("columns of a report", "the record id first, then dictionary order"),
+    "report-rows": (
+        "a report's ordering, groups filter and repeating columns",
+        "ordered as texts and numbers by up to three fields; groups by unique name; repeat columns always shown",
+    ),
     "bare-field": ("a bare field in filterLogic on a row that cannot hold it", "blank"),
     "blank-order": ("a blank compared by < <= > >=", "false, unless both are blank"),
     "dag-no-change": ("a group change and dateRangeBegin", "no change of data"),
@@ -67,6 +69,7 @@ _CHOICES: dict[str, tuple[str, str]] = {
     "query-users": ("whose user names the module knows", "those of the project; others become null"),
     "query-time": ("a resolution whose ts is no date-time", "passed over, as by a refusing database"),
     # drawn instead of known
+    "participants": ("who is in participantList", "every record with data in the event, with the survey's status"),
     "survey-shapes": ("survey links and codes", "derived from record and form; nothing answers there"),
     "pdf-page": ("content=pdf", "one page with the forms' names"),
 } | {

@@ -64,6 +64,8 @@ ROLE_RIGHTS = {
     "data_logging": "logging",
     "data_quality_design": "data_quality_create",
 }
+#: attributes of a UserRoles element that are read as something else than a right
+ROLE_KEYS = frozenset({"role_name", "unique_role_name", "data_entry", "data_export_instruments"})
 #: pseudo items that hold data and are no fields of the dictionary
 DAG_ITEM = "redcap_data_access_group"
 SURVEY_ID_ITEM = "redcap_survey_identifier"

@@ -25,6 +25,8 @@ class Role:
     rights: Mapping[str, int] = field(default_factory=lambda: dict(FULL_RIGHTS))
     forms: Mapping[str, int] = field(default_factory=dict)
     forms_export: Mapping[str, int] = field(default_factory=dict)
+    #: the attributes of its XML that are no rights of the API, in order
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

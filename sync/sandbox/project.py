@@ -50,6 +50,8 @@ class Settings:
     quality_module: str = ""
     #: XML globals that are carried but not interpreted
     carried: Mapping[str, str] = field(default_factory=dict)
+    #: groups of XML globals that are carried likewise: (name of the group, name of the element, its attributes)
+    carried_groups: tuple[tuple[str, str, Mapping[str, str]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class Report:
     fields: tuple[str, ...]
     logic: str = ""
     events: tuple[str, ...] = ()
+    #: the attributes of its XML, in order, those above among them
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,6 +25,7 @@ API = "/api/"
 CONTROL = "/__sandbox__/"
 MAX_BODY = 256 * 1024 * 1024
 _STILL = 60.0
+_ADDRESSES = (API, API.rstrip("/"), API + "index.php")
 _HEADERS = {
     "Expires": "0",
     "cache-control": "no-store, no-cache, must-revalidate",
@@ -103,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path.startswith(CONTROL):
             self._send(control.answer(self.server.sandbox, "POST", self.path, body, self._local()))
-        elif path in (API, API.rstrip("/"), API + "index.php"):
+        elif path in _ADDRESSES:
             self._api(body)
         else:
             self._send(_not_found())
@@ -112,8 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path.startswith(CONTROL):
             self._send(control.answer(self.server.sandbox, "GET", self.path, b"", self._local()))
-        elif path.startswith(API) or path in ("/", "/api"):
-            self._send(Reply(body=_WELCOME, content_type=HTML))  # guess: get-page
+        elif path in _ADDRESSES:
+            # recorded where a redirected POST had become a GET
+            self._send(wire.error_reply(501, "The requested method is not implemented.", wire.XML))
         else:
             self._send(_not_found())
 
@@ -245,12 +247,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: requests hold tokens and data."""
-
-
-_WELCOME = (
-    b"<!DOCTYPE html>\n<html><body><h1>REDCap-API-compatible sandbox</h1>"
-    b"<p>Send POST requests here.</p></body></html>\n"
-)
 
 
 def _not_found() -> Reply:

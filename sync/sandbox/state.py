@@ -49,7 +49,8 @@ def project_to_plain(project: Project) -> Plain:
     """Write everything of a project but records, documents and log."""
     return {
         "slug": project.slug,
-        "settings": asdict(project.settings),
+        "settings": asdict(project.settings)
+        | {"carried_groups": [list(row) for row in project.settings.carried_groups]},
         "structure": structure_to_plain(project.structure),
         "users": [asdict(user) for user in project.users.values()],
         "roles": [asdict(role) for role in project.roles.values()],
@@ -64,7 +65,7 @@ def project_from_plain(plain: Mapping[str, Any]) -> Project:
     """Read what `project_to_plain` wrote; records, documents and log are added by the store."""
     project = Project(
         slug=plain["slug"],
-        settings=Settings(**plain["settings"]),
+        settings=_settings(plain["settings"]),
         structure=structure_from_plain(plain["structure"]),
     )
     project.users = {row["username"]: User(**row) for row in plain["users"]}
@@ -76,6 +77,11 @@ def project_from_plain(plain: Mapping[str, Any]) -> Project:
     project.queries = quality.from_plain(plain.get("queries", ()), first=project.settings.project_id * 1000 + 1)
     project.locks = {(record, event, form, instance) for record, event, form, instance in plain["locks"]}
     return project
+
+
+def _settings(plain: Mapping[str, Any]) -> Settings:
+    groups = tuple((group, name, values) for group, name, values in plain.get("carried_groups", ()))
+    return Settings(**{**plain, "carried_groups": groups})
 
 
 def record_to_plain(record: Record) -> Plain:

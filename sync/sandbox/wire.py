@@ -152,9 +152,9 @@ def to_json(value: object) -> bytes:
     return text.replace("/", "\\/").encode("ascii")
 
 
-def csv_cell_writer(delimiter: str) -> Callable[[str], str]:
-    """Return a function that quotes one cell the way PHP's `fputcsv` does."""
-    needs = re.compile(f'[ \t\r\n"\\\\{re.escape(delimiter)}]').search
+def csv_cell_writer(delimiter: str, *, spaces: bool = True) -> Callable[[str], str]:
+    """Return a function that quotes one cell the way PHP's `fputcsv` does; `spaces` off leaves blanks unquoted."""
+    needs = re.compile(f'[{" " if spaces else ""}\t\r\n"\\\\{re.escape(delimiter)}]').search
 
     def write(cell: str) -> str:
         return '"' + cell.replace('"', '""') + '"' if cell and needs(cell) else cell
@@ -162,9 +162,11 @@ def csv_cell_writer(delimiter: str) -> Callable[[str], str]:
     return write
 
 
-def to_csv(header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str = ",") -> bytes:
+def to_csv(
+    header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str = ",", *, spaces: bool = True
+) -> bytes:
     """Write a header and rows of text or numbers as CSV with line feeds."""
-    write = csv_cell_writer(delimiter)
+    write = csv_cell_writer(delimiter, spaces=spaces)
     lines = [delimiter.join(write(name) for name in header)]  # guess: csv-no-rows
     for row in rows:
         lines.append(delimiter.join([write(cell) if isinstance(cell, str) else str(cell) for cell in row]))

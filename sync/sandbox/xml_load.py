@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
 
-from sync.sandbox import naming, odm, people, xml_load_data
+from sync.sandbox import auditlog, naming, odm, people, xml_load_data
+from sync.sandbox.auditlog import LogEntry
 from sync.sandbox.dictionary import (
     CLASSIC_EVENT,
     Arm,
@@ -28,6 +29,8 @@ __all__ = ["ProjectXmlError", "decode", "keep_line_breaks", "load"]
 _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _TAG = re.compile(r"""<[A-Za-z][^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>""")
 _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
+#: groups of globals that are understood; all others are carried as they are
+_READ_GROUPS = frozenset({"DataAccessGroups", "RepeatingInstrumentsAndEvents", "Surveys", "UserRoles", "Reports"})
 _PAIR = re.compile(r"\[([^,\[\]]+),(\d+)\]")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
@@ -72,6 +75,7 @@ def load(text: str, *, slug: str, project_id: int, at: datetime, username: str =
     project = Project(slug=slug, settings=_settings(root, project_id, at), structure=structure)
     project.roles = {role.unique_name: role for role in _roles(root)}
     project.reports = {report.report_id: report for report in _reports(root, project_id)}
+    project.note(LogEntry(at=at, user=username, action=auditlog.MANAGE, details="Create project using REDCap XML file"))
     xml_load_data.load_data(project, root, at, username)
     project.changes = Changes()
     return project
@@ -89,6 +93,7 @@ def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
     holder = root.find(f".//{std('GlobalVariables')}")
     known: dict[str, object] = {}
     carried: dict[str, str] = {}
+    groups: list[tuple[str, str, dict[str, str]]] = []
     title = ""
     for node in holder if holder is not None else ():
         name = node.tag.rpartition("}")[2]
@@ -102,17 +107,20 @@ def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
                 known[target] = 0
         elif node.tag.startswith(f"{{{odm.REDCAP}}}") and not len(node):
             carried[name] = value
+        elif name.removesuffix("Group") not in _READ_GROUPS:
+            groups += [(name, child.tag.rpartition("}")[2], dict(child.attrib)) for child in node]
     return Settings(
         project_id=project_id,
         title=title,
         creation_time=at.strftime("%Y-%m-%d %H:%M:%S"),
         carried=carried,
+        carried_groups=tuple(groups),
         **known,  # type: ignore[arg-type]
     )
 
 
 def _structure(root: ET.Element, version: ET.Element, project_id: int) -> Structure:
-    surveys = {node.get("form_name", ""): node.get("title", "") for node in root.iter(ext("Surveys"))}
+    surveys = {node.get("form_name", ""): dict(node.attrib) for node in root.iter(ext("Surveys"))}
     groups = {
         node.get("OID", ""): [ref.get("ItemOID", "") for ref in node.iter(std("ItemRef"))]
         for node in version.iter(std("ItemGroupDef"))
@@ -124,7 +132,13 @@ def _structure(root: ET.Element, version: ET.Element, project_id: int) -> Struct
     for node in version.iter(std("FormDef")):
         name = node.get(ext("FormName")) or node.get("OID", "").removeprefix("Form.")
         label = node.get("Name", name)
-        forms.append(Form(name=name, label=label, survey=name in surveys, survey_title=surveys.get(name, "")))
+        survey = surveys.get(name, {})
+        forms.append(
+            Form(
+                name=name, label=label, survey=name in surveys, survey_title=survey.get("title", ""),
+                survey_attributes=survey,
+            )
+        )  # fmt: skip
         for ref in node.iter(std("ItemGroupRef")):
             for oid in groups.get(ref.get("ItemGroupOID", ""), ()):
                 item = items.get(oid)
@@ -243,16 +257,20 @@ def _repeats(root: ET.Element, *, longitudinal: bool) -> dict[str, dict[str, str
 def _roles(root: ET.Element) -> Iterator[Role]:
     for node in root.iter(ext("UserRoles")):
         rights = dict.fromkeys(people.RIGHTS, 0)
+        others: dict[str, str] = {}
         for attribute, value in node.attrib.items():
             right = odm.ROLE_RIGHTS.get(attribute, attribute)
             if right in rights and value.isdigit():
                 rights[right] = int(value)
+            elif attribute not in odm.ROLE_KEYS:
+                others[attribute] = value
         yield Role(
             unique_name=node.get("unique_role_name", ""),
             label=node.get("role_name", ""),
             rights=rights,
             forms={form: int(right) for form, right in _PAIR.findall(node.get("data_entry", ""))},
             forms_export={form: int(right) for form, right in _PAIR.findall(node.get("data_export_instruments", ""))},
+            attributes=others,
         )
 
 
@@ -264,4 +282,5 @@ def _reports(root: ET.Element, project_id: int) -> Iterator[Report]:
             fields=tuple(name for name in node.get("redcap_reports_fields", "").split(",") if name),
             logic=node.get("advanced_logic", ""),
             events=tuple(name for name in node.get("redcap_reports_filter_events", "").split(",") if name),
+            attributes=dict(node.attrib),
         )

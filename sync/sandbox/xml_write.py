@@ -1,7 +1,8 @@
 """Write a project as REDCap's project XML: metadata and, where asked, data."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import groupby
 
 from sync.sandbox import odm, xml_write_data
 from sync.sandbox.dictionary import STATUS_CHOICES, Column, Field, Form, Structure
@@ -76,11 +77,12 @@ def _globals(project: Project) -> Iterator[str]:
     if surveys:
         yield "\t<redcap:SurveysGroup>"
         for form in surveys:
-            pairs = [("form_name", form.name), ("title", form.survey_title), ("survey_enabled", "1")]
-            yield f"\t\t<redcap:Surveys{odm.attributes(pairs)}/>"
+            own = {"form_name": form.name, "title": form.survey_title, "survey_enabled": "1"}
+            yield f"\t\t<redcap:Surveys{odm.attributes({**form.survey_attributes, **own}.items())}/>"
         yield "\t</redcap:SurveysGroup>"
     yield from _roles(project)
     yield from _reports(project)
+    yield from _carried(settings.carried_groups)
     yield "</GlobalVariables>"
 
 
@@ -113,7 +115,7 @@ def _roles(project: Project) -> Iterator[str]:
         entry = "".join(f"[{form},{right}]" for form, right in role.forms.items())
         pairs = [("role_name", role.label), ("unique_role_name", role.unique_name)]
         pairs += [(_ROLE_ATTRIBUTES.get(right, right), str(value)) for right, value in role.rights.items()]
-        pairs += [("data_export_instruments", exports), ("data_entry", entry)]
+        pairs += [("data_export_instruments", exports), ("data_entry", entry), *role.attributes.items()]
         yield f"\t\t<redcap:UserRoles{odm.attributes(pairs)}/>"
     yield "\t</redcap:UserRolesGroup>"
 
@@ -123,14 +125,23 @@ def _reports(project: Project) -> Iterator[str]:
         return
     yield "\t<redcap:ReportsGroup>"
     for report in project.reports.values():
-        pairs = [
-            ("title", report.title),
-            ("advanced_logic", report.logic),
-            ("redcap_reports_fields", ",".join(report.fields)),
-            ("redcap_reports_filter_events", ",".join(report.events)),
-        ]
-        yield f"\t\t<redcap:Reports{odm.attributes(pairs)}/>"
+        own = {
+            "title": report.title,
+            "advanced_logic": report.logic,
+            "redcap_reports_fields": ",".join(report.fields),
+            "redcap_reports_filter_events": ",".join(report.events),
+        }
+        yield f"\t\t<redcap:Reports{odm.attributes({**report.attributes, **own}.items())}/>"
     yield "\t</redcap:ReportsGroup>"
+
+
+def _carried(groups: Iterable[tuple[str, str, Mapping[str, str]]]) -> Iterator[str]:
+    """Write the groups that were not understood, such as Data Quality rules, as they came."""
+    for group, found in groupby(groups, key=lambda row: row[0]):
+        yield f"\t<redcap:{group}>"
+        for _, name, values in found:
+            yield f"\t\t<redcap:{name}{odm.attributes(values.items())}/>"
+        yield f"\t</redcap:{group}>"
 
 
 def _events(structure: Structure) -> Iterator[str]:

@@ -45,7 +45,8 @@ def test_pycap_reads_records(pycap):
     assert list(rows[0])[:3] == ["record_id", "redcap_event_name", "redcap_repeat_instrument"]
     frame = pycap.export_records(format_type="df")
     assert frame.index.names == ["record_id", "redcap_event_name"]
-    assert pycap.export_records(record_type="eav", fields=["age"])[1]["value"] == "34"
+    points = pycap.export_records(record_type="eav", fields=["age"])
+    assert [(point["field_name"], point["value"]) for point in points[:2]] == [("age", "34"), ("record_id", "1")]
     assert len(pycap.export_report("17001")) == 1
     assert pycap.export_logging(log_type="record")[0]["action"].startswith("Create record (import)")
 
@@ -134,7 +135,7 @@ def test_pycap_reads_surveys(pycap):
     assert pycap.export_survey_link("1", "diary", event=MONTH).startswith("http://127.0.0.1")
     assert len(pycap.export_survey_access_code("1", "diary", event=MONTH)) == 9
     people = pycap.export_survey_participant_list("diary", event=MONTH)
-    assert [person["record"] for person in people] == ["1"]
+    assert [(person["record"], person["response_status"]) for person in people] == [("1", 2), ("2", 0)]
     content, _ = pycap.export_pdf(instrument="diary")
     assert content.startswith(b"%PDF")
 

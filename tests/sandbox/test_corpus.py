@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,32 @@ def test_events_and_arms_are_what_was_recorded_but_for_the_servers_own_ids(serve
     assert sorted(row["event_id"] for row in ours) == [row["event_id"] for row in ours]
     arms = _post(served, "longitudinal", content="arm", format="csv").text
     assert arms.strip() == _read("longitudinal", "arm.csv").strip()
+
+
+def test_a_report_has_its_own_order_of_columns_and_takes_line_breaks_out(served):
+    reply = _post(served, "simple", content="report", report_id="4001", format="json")
+    rows = reply.json()
+    # REDCapR's recording of this project's report; the id is this server's own
+    assert list(rows[0]) == ["record_id", "height", "health_complete", "address", "ethnicity"]
+    assert rows[0]["address"].replace("  ", " ") == "14 Rose Cottage St. Kenning UK, 323232"
+    assert "\n" not in reply.text
+    assert [row["height"] for row in rows] == ["7", "6", "180", "165", "193.04"]
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+def test_what_is_written_loads_as_the_same_project(served, project):
+    text = _post(
+        served, project, content="project_xml", exportFiles="1", exportSurveyFields="1", exportDataAccessGroups="1"
+    ).text
+    number = PROJECTS.index(project) + 1
+    before = served.project(project).project
+    again = xml_load.load(text, slug=project, project_id=number, at=served.clock.local())
+    assert again.structure == before.structure
+    assert (again.roles, again.reports) == (before.roles, before.reports)
+    assert replace(again.settings, creation_time="") == replace(before.settings, creation_time="")
+    assert {record.name: record.rows for record in again.records} == {
+        record.name: record.rows for record in before.records
+    }
 
 
 def test_line_breaks_in_attributes_survive(served):

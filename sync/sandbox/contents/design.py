@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sync.sandbox import naming, payload, wire
+from sync.sandbox import auditlog, naming, payload, wire
 from sync.sandbox.call import Call
 from sync.sandbox.contents.changes import need_import
 from sync.sandbox.contents.structure import check_names
@@ -55,7 +55,7 @@ def _override(call: Call) -> bool:
 
 def _change(call: Call, details: str, **parts: object) -> None:
     call.project.structure = replace(call.project.structure, **parts)  # type: ignore[arg-type]
-    call.note("Manage/Design", details)
+    call.note(auditlog.MANAGE, details)
 
 
 def _number(row: TextRow, key: str) -> int:
@@ -90,12 +90,13 @@ def _field(row: TextRow) -> Field:
 
 
 def arms(call: Call) -> Reply:
-    """Add or rename arms, or with `override=1` replace them all; answers their number."""
+    """Add or rename arms, or with `override=1` replace them all, events and mappings too; answers their number."""
     rows = [(_number(row, "arm_num"), row.get("name", "")) for row in _rows(call)]
     structure = call.project.structure
-    kept = {} if _override(call) else {arm.number: arm.name for arm in structure.arms}
+    fresh = _override(call)
+    kept = {} if fresh else {arm.number: arm.name for arm in structure.arms}
     kept |= dict(rows)
-    events = tuple(event for event in structure.events if event.arm in kept)
+    events = () if fresh else tuple(event for event in structure.events if event.arm in kept)
     made = tuple(Arm(number=number, name=name) for number, name in sorted(kept.items()))
     _change(call, "Create arm (API)", arms=made, events=events, longitudinal=True)
     return wire.count_reply(len(rows), call.return_format)

@@ -11,7 +11,9 @@ USER_KEYS = (
     "username", "email", "firstname", "lastname", "expiration", "data_access_group", "data_access_group_id",
     "data_access_group_label", *RIGHTS, "forms", "forms_export",
 )  # fmt: skip
-ROLE_KEYS = ("unique_role_name", "role_label", *RIGHTS, "forms", "forms_export")
+#: recorded: a role's rights are texts, and its three locking rights stand the other way round
+_ROLE_RIGHTS = (*RIGHTS[:-3], *reversed(RIGHTS[-3:]))
+ROLE_KEYS = ("unique_role_name", "role_label", *_ROLE_RIGHTS, "forms", "forms_export")
 
 
 def dags(call: Call) -> Reply:
@@ -62,7 +64,7 @@ def roles(call: Call) -> Reply:
         {
             "unique_role_name": role.unique_name,
             "role_label": role.label,
-            **{right: role.rights.get(right, 0) for right in RIGHTS},
+            **{right: str(role.rights.get(right, 0)) for right in _ROLE_RIGHTS},
             "forms": _by_form(call, role.forms),
             "forms_export": _by_form(call, role.forms_export),
         }

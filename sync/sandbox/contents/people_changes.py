@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 
-from sync.sandbox import naming, payload, wire
+from sync.sandbox import auditlog, naming, payload, wire
 from sync.sandbox.call import Call
 from sync.sandbox.contents.changes import need_import
 from sync.sandbox.contents.structure import check_names
@@ -85,6 +85,7 @@ def user_dags(call: Call) -> Reply:
     check_names("redcap_data_access_group", [dag for dag in wanted if dag], set(call.project.structure.dag_by_name))
     for row, dag in zip(rows, wanted, strict=True):
         call.project.users[row["username"]] = replace(call.project.users[row["username"]], dag=dag)
+    call.note(auditlog.MANAGE, "Import User-DAG assignments (API)")
     return _done(call, len(rows))
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sync.sandbox import wire
+from sync.sandbox import auditlog, wire
 from sync.sandbox.auditlog import LOG_TYPES
 from sync.sandbox.call import Call
 from sync.sandbox.errors import ApiError
@@ -48,7 +48,7 @@ def project_row(call: Call) -> dict[str, object]:
 def project(call: Call) -> Reply:
     """Answer the project's information: one object in JSON, one row in CSV."""
     row = project_row(call)
-    call.note("Manage/Design", "Export project information (API)")
+    call.note(auditlog.MANAGE, "Export project information (API)")
     if call.format == wire.JSON:
         return Reply(body=wire.to_json(row), content_type=wire.CONTENT_TYPES[wire.JSON])
     if call.format == wire.CSV:
@@ -66,17 +66,18 @@ def log(call: Call) -> Reply:
     kinds = _kinds(parameters.get("logtype"))
     begin, end = _moment(call, "beginTime"), _moment(call, "endTime")
     users, record, dag = parameters.items("user"), parameters.get("record"), parameters.get("dag")
+    members = {user.username for user in call.project.users.values() if user.dag == dag}
     rows = [
         entry.row()
         for entry in reversed(call.project.log)
         if (kinds is None or entry.kind in kinds)
         and (not users or entry.user in users)
         and (not record or entry.record == record)
-        and (not dag or entry.dag == dag)
+        and (not dag or entry.dag == dag or entry.user in members)
         and (begin is None or entry.at >= begin)
         and (end is None or entry.at < end + timedelta(minutes=1))
     ]
-    call.note("Manage/Design", "Export Logging (API)")
+    call.note(auditlog.MANAGE, "Export Logging (API)")
     return wire.table(rows, call.format, header=LOG_KEYS)
 
 

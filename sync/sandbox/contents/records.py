@@ -1,9 +1,9 @@
 """Answer record exports: parameters checked and turned into a plan, rows written in the asked format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sync.sandbox import evaluate, export, labels, scope, wire, xml_write
+from sync.sandbox import auditlog, evaluate, export, labels, scope, wire, xml_write
 from sync.sandbox.call import Call
 from sync.sandbox.contents.structure import check_names
 from sync.sandbox.dictionary import Column
@@ -14,6 +14,8 @@ from sync.sandbox.wire import Reply
 from validators.logic.errors import LogicSyntaxError
 
 RowTest = Callable[[Record, RowKey], bool]
+FlatRows = list[dict[str, object]]
+Finish = Callable[[Iterable[dict[str, object]]], FlatRows]
 _TIME_FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 
@@ -27,7 +29,7 @@ def export_records(call: Call) -> Reply:
     asked = read_asked(call)
     kind = call.parameters.choice("type", ("flat", "eav"), "flat")
     made = export.plan(call.project, call.access, asked)
-    call.note("Data export (API)", _log_details(call, made), kind="export")
+    call.note(auditlog.EXPORT, _log_details(call, made), kind="export")
     if kind == "eav":
         rows = _kept(call, list(export.eav_rows(call.project, call.access, made)))
         return call.table(rows, export.eav_header(call.project.structure))
@@ -54,13 +56,13 @@ def project_xml(call: Call) -> Reply:
         with_groups=parameters.flag("exportDataAccessGroups"), with_surveys=parameters.flag("exportSurveyFields"),
         with_files=parameters.flag("exportFiles"), hash_ids=made.hash_ids,
     )  # fmt: skip
-    call.note("Data export (API)", "Export project XML (API)", kind="export")
+    call.note(auditlog.EXPORT, "Export project XML (API)", kind="export")
     return wire.text_reply(text, wire.XML)
 
 
-def flat_reply(call: Call, made: Plan) -> Reply:
-    """Write flat rows; CSV may have label headers."""
-    rows = _kept(call, list(export.flat_rows(call.project, call.access, made)))
+def flat_reply(call: Call, made: Plan, finish: Finish = list) -> Reply:
+    """Write flat rows, after `finish` has had its way with them; CSV may have label headers."""
+    rows = _kept(call, finish(export.flat_rows(call.project, call.access, made)))
     if call.format != wire.CSV:
         return call.table(rows, made.header)
     header = made.header

@@ -66,15 +66,17 @@ def return_code(call: Call) -> Reply:
 
 
 def participants(call: Call) -> Reply:
-    """Answer the participants of a survey: the records that have a timestamp of it."""
+    """Answer the participants of a survey: the records that have data in its event."""
     form = _survey(call)
     stamp = f"{form.name}_timestamp"
+    event = call.parameters.get("event") if call.project.structure.longitudinal else ""
     rows: list[dict[str, object]] = []
     for record in call.project.records:
-        stamps = [cells[stamp] for cells in record.rows.values() if stamp in cells]
-        if not stamps:
-            continue
-        done = 1 if "[not completed]" in stamps else 2
+        here = [cells for key, cells in record.rows.items() if event in ("", key[0])]
+        if not here or call.access.user.dag not in ("", record.dag):
+            continue  # guess: participants
+        stamps = [cells[stamp] for cells in here if stamp in cells]
+        done = 0 if not stamps else 1 if "[not completed]" in stamps else 2
         values = ("", "1", "", record.name, 0, "", done, _code(call, 9, "access", form.name, record.name))
         rows.append(dict(zip(PARTICIPANT_KEYS, (*values, _link(call, form, record.name)), strict=True)))
     return call.table(rows, PARTICIPANT_KEYS)
@@ -99,12 +101,12 @@ def _page(lines: list[str]) -> bytes:
         "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
         f"<< /Length {len(drawn)} >>\nstream\n{drawn}endstream",
     ]
-    text, offsets = "%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(text))
-        text += f"{number} 0 obj\n{body}\nendobj\n"
+    text, offsets = "%PDF-1.3\n", dict.fromkeys(range(1, len(objects) + 1), 0)
+    for number in (3, 4, 1, 2):  # the page first, as the recorded ones have it
+        offsets[number] = len(text)
+        text += f"{number} 0 obj\n{objects[number - 1]}\nendobj\n"
     start = len(text)
     text += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n"
-    text += "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    text += "".join(f"{offset:010d} 00000 n \n" for offset in offsets.values())
     text += f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
     return text.encode("ascii")
