@@ -1,27 +1,41 @@
 """Keep small tables equal to what a run found, touching only the rows that differ."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 Row = Mapping[str, Any]
 
+_VALUES_AT_ONCE = 500
+
 
 def replace(
-    connection: sa.Connection, table: sa.Table, fixed: Row, rows: Iterable[Row], *, stamp: Row | None = None
+    connection: sa.Connection,
+    table: sa.Table,
+    fixed: Row,
+    rows: Iterable[Row],
+    *,
+    stamp: Row | None = None,
+    within: tuple[str, Collection[str]] | None = None,
 ) -> int:
     """Make the rows under ``fixed`` (column -> value) be exactly ``rows``; count what was written.
 
-    ``stamp`` is written with a row that is new or differs, and does not count as a difference.
+    ``stamp`` is written with a row that is new or differs, and does not count as a difference. ``within`` (column,
+    values) leaves rows with other values alone; ValueError where one of ``rows`` has such a value.
     """
     keys = [column.name for column in table.primary_key.columns if column.name not in fixed]
     under = [table.c[name] == value for name, value in fixed.items()]
     ignored = {*fixed, *(stamp or {})}
     compared = [column for column in table.columns if column.name not in ignored]
-    found = connection.execute(sa.select(*compared).where(*under))
-    standing = {_key(row._mapping, keys): dict(row._mapping) for row in found}
     wanted = {_key(row, keys): dict(row) for row in rows}
+    if within is not None and not {row[within[0]] for row in wanted.values()} <= set(within[1]):
+        raise ValueError(f"{table.name}: a row outside of what is to be replaced")
+    standing = {
+        _key(row._mapping, keys): dict(row._mapping)
+        for some in _parts(table, within)
+        for row in connection.execute(sa.select(*compared).where(*under, *some))
+    }
     gone = [key for key in standing if key not in wanted]
     changed = [row for key, row in wanted.items() if key in standing and standing[key] != row]
     fresh = [row for key, row in wanted.items() if key not in standing]
@@ -37,6 +51,16 @@ def put(connection: sa.Connection, table: sa.Table, row: Row, *, stamp: Row | No
     fixed = {column.name: row[column.name] for column in table.primary_key.columns}
     rest = {name: value for name, value in row.items() if name not in fixed}
     return bool(replace(connection, table, fixed, [rest], stamp=stamp))
+
+
+def _parts(table: sa.Table, within: tuple[str, Collection[str]] | None) -> Iterator[list[sa.ColumnElement[bool]]]:
+    """Give the conditions of each of the statements that read what is to be replaced."""
+    if within is None:
+        yield []
+        return
+    name, values = within[0], sorted(set(within[1]))
+    for start in range(0, len(values), _VALUES_AT_ONCE):
+        yield [table.c[name].in_(values[start : start + _VALUES_AT_ONCE])]
 
 
 def _key(row: Mapping[Any, Any], keys: Sequence[str]) -> tuple[Any, ...]:

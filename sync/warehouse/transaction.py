@@ -120,15 +120,8 @@ class SqlSiteTransaction:
         self._replace(tables.derived_outcome, map(_plain, rows), records)
 
     def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]], records: Collection[str] | None) -> None:
-        if records is None:
-            small_rows.replace(self._connection, table, {"site": self.site}, rows, stamp=self._stamp)
-            return
-        by_record: dict[str, list[dict[str, Any]]] = {record: [] for record in records}
-        for row in rows:
-            by_record[row["record"]].append({name: value for name, value in row.items() if name != "record"})
-        for record, ours in by_record.items():
-            fixed = {"site": self.site, "record": record}
-            small_rows.replace(self._connection, table, fixed, ours, stamp=self._stamp)
+        within = None if records is None else ("record", records)
+        small_rows.replace(self._connection, table, {"site": self.site}, rows, stamp=self._stamp, within=within)
 
     def quarantine(self, rows: Collection[RowKey]) -> int:
         """Set ``is_quarantined`` on exactly these rows of the site; count the rows whose flag changed."""
