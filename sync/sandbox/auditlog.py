@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 #: actions that belong to no record; REDCap leaves the blank before the missing name
-MANAGE, EXPORT = "Manage/Design ", "Data export (API) "
+MANAGE, EXPORT, RANDOMIZE = "Manage/Design ", "Data export (API) ", "Randomize Record (API) "
 #: what each `logtype` selects, by the kinds that entries are written with
 LOG_TYPES: dict[str, frozenset[str]] = {
     "export": frozenset({"export"}),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from sync.sandbox import guesses, quality_api, wire
 from sync.sandbox.faults import Fault, Mode
+from sync.sandbox.project import Allocation, Randomization
 from sync.sandbox.wire import Reply
 
 if TYPE_CHECKING:
@@ -180,6 +181,34 @@ def _add_role(sandbox: "Sandbox", given: Body) -> object:
     return {"unique_role_name": name}
 
 
+def _set_randomization(sandbox: "Sandbox", given: Body) -> object:
+    """Add a randomization to a project: target, event, strata, concealed, allocations of target, alt and strata."""
+    handle = sandbox.project(_slug(sandbox, given))
+    rows = given.get("allocations")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "target" in row for row in rows):
+        raise ValueError("allocations is not a list of objects with a target")
+    known = handle.structure.field_by_name
+    strata = _names(given.get("strata"))
+    target, event = str(given.get("target") or ""), str(given.get("event") or "")
+    if not {target, *strata} <= set(known) or (event and event not in handle.structure.event_by_name):
+        raise ValueError("target, strata or event name nothing that the project has")
+    before = handle.project.settings.randomizations
+    made = Randomization(
+        randomization_id=len(before) + 1, target=target, event=event, strata=strata,
+        concealed=given.get("concealed") is True,
+        allocations=tuple(
+            Allocation(target=str(row["target"]), alt=str(row.get("alt", "")), strata=_names(row.get("strata")))
+            for row in rows
+        ),
+    )  # fmt: skip
+    handle.change_settings(randomizations=(*before, made), randomization=1)
+    return {"randomization_id": made.randomization_id}
+
+
+def _names(given: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in given) if isinstance(given, list) else ()
+
+
 def _slug(sandbox: "Sandbox", given: Body) -> str:
     slug = str(given.get("project") or "")
     if slug not in [row["slug"] for row in sandbox.projects()]:
@@ -206,6 +235,7 @@ _HANDLERS: dict[tuple[str, str], Callable[["Sandbox", Body], object]] = {
     ("POST", "traffic"): _set_traffic,
     ("DELETE", "traffic"): _free_traffic,
     ("POST", "module"): _set_module,
+    ("POST", "randomization"): _set_randomization,
     ("GET", "users"): _users,
     ("POST", "users"): _admit,
     ("DELETE", "users"): _dismiss,

@@ -68,6 +68,12 @@ _CHOICES: dict[str, tuple[str, str]] = {
     "empty-status-id": ("a thread without numeric status_id, where the module's SQL is malformed", "500"),
     "query-users": ("whose user names the module knows", "those of the project; others become null"),
     "query-time": ("a resolution whose ts is no date-time", "passed over, as by a refusing database"),
+    # project XML
+    "xml-names": (
+        "redcap:MatrixRanking and redcap:FormattedTranslatedText",
+        "read and written by these names, which no recorded file at hand holds, only other readers of such files",
+    ),
+    "xml-rules": ("Data Quality rules in a project XML", "not interpreted; written back as they came"),
     # drawn instead of known
     "participants": ("who is in participantList", "every record with data in the event, with the survey's status"),
     "survey-shapes": ("survey links and codes", "derived from record and form; nothing answers there"),
@@ -100,6 +106,7 @@ _CHOICES: dict[str, tuple[str, str]] = {
         "people-texts": "users, roles and groups that make no sense",
         "report-texts": "an unknown report",
         "survey-texts": "a form that is no survey",
+        "randomize-texts": "a randomization that cannot be done",
         "create-texts": "a project that cannot be created",
     }.items()
 }

@@ -25,7 +25,7 @@ ITEM_ATTRIBUTES = {
     "CustomAlignment": "custom_alignment",
     "QuestionNumber": "question_number",
     "MatrixGroupName": "matrix_group_name",
-    "MatrixRanking": "matrix_ranking",
+    "MatrixRanking": "matrix_ranking",  # guess: xml-names
     "FieldAnnotation": "field_annotation",
 }
 #: XML global → settings name; whole numbers are those of NUMERIC

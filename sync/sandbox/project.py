@@ -12,6 +12,27 @@ from sync.sandbox.records import Cells, Record, RecordStore, RowKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """Hold one row of an allocation table: a code of the target field, its number, and its strata's codes."""
+
+    target: str
+    alt: str = ""
+    strata: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Randomization:
+    """Hold one randomization: its target field and event (blank: the first), its strata and its table, in order."""
+
+    randomization_id: int
+    target: str
+    event: str = ""
+    strata: tuple[str, ...] = ()
+    allocations: tuple[Allocation, ...] = ()
+    concealed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Hold what `content=project` shows and can change, and the project's raw XML globals."""
 
@@ -48,6 +69,7 @@ class Settings:
     data_resolution: int = 1
     #: prefix under which the Data Quality API module is switched on, blank where it is off
     quality_module: str = ""
+    randomizations: tuple[Randomization, ...] = ()
     #: XML globals that are carried but not interpreted
     carried: Mapping[str, str] = field(default_factory=dict)
     #: groups of XML globals that are carried likewise: (name of the group, name of the element, its attributes)

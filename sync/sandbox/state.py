@@ -1,5 +1,6 @@
 """Turn a project into plain JSON values and back, for the store on disk."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -9,7 +10,7 @@ from sync.sandbox import quality
 from sync.sandbox.auditlog import LogEntry
 from sync.sandbox.dictionary import Arm, Dag, Event, Field, Form, Structure
 from sync.sandbox.people import Role, User
-from sync.sandbox.project import Project, Report, Settings
+from sync.sandbox.project import Allocation, Project, Randomization, Report, Settings
 from sync.sandbox.records import Record
 
 Plain = dict[str, Any]
@@ -49,8 +50,7 @@ def project_to_plain(project: Project) -> Plain:
     """Write everything of a project but records, documents and log."""
     return {
         "slug": project.slug,
-        "settings": asdict(project.settings)
-        | {"carried_groups": [list(row) for row in project.settings.carried_groups]},
+        "settings": json.loads(json.dumps(asdict(project.settings))),
         "structure": structure_to_plain(project.structure),
         "users": [asdict(user) for user in project.users.values()],
         "roles": [asdict(role) for role in project.roles.values()],
@@ -81,7 +81,13 @@ def project_from_plain(plain: Mapping[str, Any]) -> Project:
 
 def _settings(plain: Mapping[str, Any]) -> Settings:
     groups = tuple((group, name, values) for group, name, values in plain.get("carried_groups", ()))
-    return Settings(**{**plain, "carried_groups": groups})
+    tables = tuple(_randomization(row) for row in plain.get("randomizations", ()))
+    return Settings(**{**plain, "carried_groups": groups, "randomizations": tables})
+
+
+def _randomization(plain: Mapping[str, Any]) -> Randomization:
+    rows = tuple(Allocation(**{**row, "strata": tuple(row["strata"])}) for row in plain["allocations"])
+    return Randomization(**{**plain, "strata": tuple(plain["strata"]), "allocations": rows})
 
 
 def record_to_plain(record: Record) -> Plain:

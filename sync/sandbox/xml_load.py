@@ -75,8 +75,8 @@ def load(text: str, *, slug: str, project_id: int, at: datetime, username: str =
     project = Project(slug=slug, settings=_settings(root, project_id, at), structure=structure)
     project.roles = {role.unique_name: role for role in _roles(root)}
     project.reports = {report.report_id: report for report in _reports(root, project_id)}
-    project.note(LogEntry(at=at, user=username, action=auditlog.MANAGE, details="Create project using REDCap XML file"))
     xml_load_data.load_data(project, root, at, username)
+    project.note(LogEntry(at=at, user=username, action=auditlog.MANAGE, details="Create project using REDCap XML file"))
     project.changes = Changes()
     return project
 

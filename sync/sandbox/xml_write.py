@@ -136,7 +136,7 @@ def _reports(project: Project) -> Iterator[str]:
 
 
 def _carried(groups: Iterable[tuple[str, str, Mapping[str, str]]]) -> Iterator[str]:
-    """Write the groups that were not understood, such as Data Quality rules, as they came."""
+    """Write the groups that were not understood, such as Data Quality rules, as they came (guess: xml-rules)."""
     for group, found in groupby(groups, key=lambda row: row[0]):
         yield f"\t<redcap:{group}>"
         for _, name, values in found:

@@ -80,7 +80,7 @@ def test_a_role_overrides_the_users_own_rights(client, admit, as_user):
     assert len(client.records()) == 9
     data = '[{"record_id": "1", "age": "50"}]'
     assert client.error(content="record", data=data) == (403, "You do not have API Import/Update privileges")
-    own = client.post(content="user").json()[-1]
+    own = client.post(content="user").json()[0]
     assert (own["username"], own["api_import"], own["api_export"]) == ("nurse", 0, 1)
 
 

@@ -7,7 +7,8 @@ import secrets
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from sync.sandbox import naming, wire, xml_load
+from sync.sandbox import auditlog, naming, wire, xml_load
+from sync.sandbox.auditlog import LogEntry
 from sync.sandbox.dictionary import Arm, Event, Field, Form, Structure
 from sync.sandbox.errors import BAD_CONTENT, PURPOSE_OTHER, ApiError
 from sync.sandbox.people import User
@@ -101,6 +102,10 @@ def _blank(sandbox: "Sandbox", slug: str, number: int, *, longitudinal: bool) ->
         mapping={event.unique_name: ("form_1",)},
     )
     created = sandbox.clock.local().strftime("%Y-%m-%d %H:%M:%S")
-    return Project(
+    project = Project(
         slug=slug, settings=Settings(project_id=number, title="", creation_time=created), structure=structure
     )
+    project.note(
+        LogEntry(at=sandbox.clock.local(), user=_OWNER, action=auditlog.MANAGE, details="Create project (API)")
+    )
+    return project

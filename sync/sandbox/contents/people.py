@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sync.sandbox.call import Call
-from sync.sandbox.people import RIGHTS, access_of
+from sync.sandbox.people import RIGHTS, User, access_of
 from sync.sandbox.wire import Reply
 
 DAG_KEYS = ("data_access_group_name", "unique_group_name", "data_access_group_id")
@@ -33,7 +33,7 @@ def users(call: Call) -> Reply:
     """Answer the users with the rights that count for them."""
     structure = call.project.structure
     rows: list[dict[str, object]] = []
-    for user in call.project.users.values():
+    for user in _sorted(call):
         access = access_of(user, call.project.roles)
         dag = structure.dag_by_name.get(user.dag)
         rows.append(
@@ -52,6 +52,11 @@ def users(call: Call) -> Reply:
             }
         )
     return call.table(rows, USER_KEYS, root="users")
+
+
+def _sorted(call: Call) -> list[User]:
+    """List the users by name, as recorded."""
+    return sorted(call.project.users.values(), key=lambda user: user.username.lower())
 
 
 def _by_form(call: Call, rights: Mapping[str, int]) -> dict[str, int]:
@@ -75,7 +80,7 @@ def roles(call: Call) -> Reply:
 
 def user_dags(call: Call) -> Reply:
     """Answer which user is in which group."""
-    rows = [{"username": user.username, "redcap_data_access_group": user.dag} for user in call.project.users.values()]
+    rows = [{"username": user.username, "redcap_data_access_group": user.dag} for user in _sorted(call)]
     return call.table(rows, ("username", "redcap_data_access_group"), root="items")
 
 
@@ -83,6 +88,6 @@ def user_roles(call: Call) -> Reply:
     """Answer which user has which role."""
     rows = [
         {"username": user.username, "unique_role_name": user.role, "data_access_group": user.dag}
-        for user in call.project.users.values()
+        for user in _sorted(call)
     ]
     return call.table(rows, ("username", "unique_role_name", "data_access_group"), root="items")
