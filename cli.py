@@ -97,6 +97,13 @@ def _run() -> int:
         # the reader of a pipe (head, less) had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            _report_fault(error)
+            return 70
+        place = f"{error.filename}: {error.strerror}"
+        click.echo(f"Error: {place}; choose another place, or give this user the right to it", err=True)
+        return 2
     except Exception as error:
         _report_fault(error)
         return 70

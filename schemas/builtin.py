@@ -16,8 +16,8 @@ _TEXTS: Mapping[str, tuple[str, str, str, str]] = {
     "DT01": (
         "Unreadable date",
         "日期无法识别",
-        'The date "{raw}" for {label} cannot be read. Please enter it as YYYY-MM-DD.',
-        "“{label}”的日期“{raw}”无法识别，请按YYYY-MM-DD格式填写。",
+        'The date "{raw}" for {label} cannot be read. Please enter it like {example}.',
+        "“{label}”的日期“{raw}”无法识别，请按{example}的格式填写。",
     ),
     "CD01": (
         "Code outside the list",

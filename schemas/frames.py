@@ -59,6 +59,8 @@ class FormFrame:
     absent: Mapping[str, str]
     #: coded column -> the site's own code -> study code, where they differ; messages speak the site's language
     site_codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: date or date-time column -> 5 March 2012, 07:30, as the site writes it
+    examples: Mapping[str, str] = field(default_factory=dict)
 
     def site_field(self, column: str, *, event: str, instance: int) -> str:
         """Name the site's own field behind a column; the column itself where the mapping has none."""

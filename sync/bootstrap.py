@@ -138,11 +138,14 @@ class App:
             return None
         if site.mapping is None:
             raise ConfigError([f"sites.{site.slug}.mapping: the study '{study.name}' needs one; name its mapping file"])
-        path = _found(site.mapping, study)
+        path = site.mapping
         try:
             return mappings.parse(path.read_text(encoding="utf-8"), study)
         except OSError as error:
-            raise ConfigError([f"sites.{site.slug}.mapping: {path} cannot be read: {error.strerror}"]) from None
+            shipped = loading.shipped_folder(study.name) / "sites" / path.name
+            remedy = f"the study ships one to begin with: copy {shipped}" if shipped.exists() else "correct the path"
+            problem = f"sites.{site.slug}.mapping: {path} cannot be read ({error.strerror}); {remedy}"
+            raise ConfigError([problem]) from None
         except mappings.MappingError as error:
             raise ConfigError([f"{path.name}: {problem}" for problem in error.problems]) from None
 
@@ -150,7 +153,7 @@ class App:
 def load_study(definition: str) -> Study:
     """Load a shipped study by name, or a study folder by path; ConfigError lists every problem."""
     try:
-        if re.fullmatch(r"[A-Za-z0-9_-]+", definition) and not Path(definition).is_dir():
+        if re.fullmatch(r"[A-Za-z0-9_-]+", definition):
             return loading.shipped_study(definition)
         return loading.load_study(Path(definition))
     except StudyError as error:
@@ -161,12 +164,6 @@ def build(given: Path | None, environ: Mapping[str, str], *, cwd: Path, clock: C
     """Find and load the configuration and build the application; ConfigError lists every problem at once."""
     path = configuration.find(given, environ, cwd=cwd)
     return App(config=configuration.load(path, environ), environ=environ, clock=clock or clocks.SystemClock())
-
-
-def _found(path: Path, study: Study) -> Path:
-    """Take a mapping from beside the configuration, else the shipped one of the same name."""
-    shipped = loading.shipped_folder(study.name) / "sites" / path.name
-    return shipped if not path.exists() and shipped.exists() else path
 
 
 def _hash_key(path: Path) -> bytes:

@@ -123,8 +123,6 @@ class RunConfig(Section):
 
     #: sites at a time
     threads: int = Field(default=4, ge=1, le=64)
-    #: address of a dask scheduler; None: threads of this process
-    scheduler: str | None = Field(default=None, pattern=r"^(tcp|tls|ws|wss|inproc)://")
     #: hours without a success after which ``sync status`` calls a site stale
     stale_after_hours: float = Field(default=36, gt=0)
 

@@ -32,7 +32,6 @@ _PATTERNS: Mapping[str | int, str] = {
     "smtp_password_env": "write the name of an environment variable, not its value",
     "smtp_password_credential": "write the name of a credential, not its value",
     "link": 'write the address of a page, "https://host/"',
-    "scheduler": 'write the address of a dask scheduler, "tcp://host:8786"',
 }
 """Key -> what to write in it, in place of a regular expression."""
 

@@ -165,6 +165,7 @@ class Reporter:
         if isinstance(rule, forms.RangeRule):
             facts = {"low": _end(rule.inside.low), "high": _end(rule.inside.high)}
         if each is not None:
+            facts["example"] = self.data.frames[form].examples.get(each.name, "2012-03-05")
             site_codes = self.data.frames[form].site_codes.get(each.name)
             facts["codes"] = {
                 language: builtin.codes_text(each, language=language, site_codes=site_codes)
@@ -220,7 +221,7 @@ class Reporter:
 
 _NOTHING = "\x00"
 
-_LABELS = frozenset({"event_before", "other_event", "other", "prefix", "codes", "low", "high"})
+_LABELS = frozenset({"event_before", "other_event", "other", "prefix", "codes", "low", "high", "example"})
 """Facts that never hold a cell's value."""
 
 

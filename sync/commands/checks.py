@@ -1,7 +1,7 @@
 """Show the edit-check specification (`sync checks …`)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -98,8 +98,52 @@ def show_check(invocation: Invocation, check_id: str, study: str | None, as_json
         click.secho(f"{document['id']} {document['title'].get('en', '')}", bold=True)
         for key, value in document.items():
             if key not in ("id", "title") and value not in (None, (), {}, ""):
-                shown = "; ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else value
-                click.echo(f"  {key:22}{', '.join(shown) if isinstance(shown, tuple) else shown}")
+                click.echo(f"  {key:22}{_shown(key, value)}")
+
+
+def _shown(key: str, value: Any) -> str:
+    """Write one part of a check on one line."""
+    if key == "tests":
+        fires = sum(bool(trial["fires"]) for trial in value)
+        return f"{len(value)} trials, {fires} of which must fire"
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {text}" for name, text in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@command.command("test")
+@click.option("--study", help="Shipped study or folder [the configured one].")
+@click.option("--check", "wanted", multiple=True, help="Check id; repeat for several. Without it: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_invocation
+def test(invocation: Invocation, study: str | None, wanted: tuple[str, ...], as_json: bool) -> int:
+    """Try the checks on the rows that stand beside them; exit 1 where one does not do what its row says."""
+    from sync import clock
+    from validators import trials
+
+    chosen = _study(invocation, study)
+    specs = [spec for spec in chosen.checks if not wanted or spec.id in wanted]
+    tried = list(trials.run(chosen, specs, as_of=clock.SystemClock().now()))
+    wrong = [each for each in tried if each.fired is not each.trial.fires]
+    if as_json:
+        output.emit_json(
+            {
+                "study": chosen.name,
+                "trials": len(tried),
+                "failed": [
+                    {"check": each.check, "number": each.number, "fires": each.trial.fires, "fired": each.fired,
+                     "reason": each.reason}
+                    for each in wrong
+                ],
+            }
+        )  # fmt: skip
+    else:
+        for each in wrong:
+            did = "could not be evaluated" if each.fired is None else "fired" if each.fired else "did not fire"
+            click.echo(f"{each.check} trial {each.number}: {did}{f' ({each.reason})' if each.reason else ''}")
+        untried = sum(not spec.tests for spec in specs)
+        click.echo(f"{chosen.name}: {len(tried)} trials, {len(wrong)} failed; {untried} checks have none")
+    return int(bool(wrong))
 
 
 @command.command("lint")

@@ -43,6 +43,8 @@ def write_csv(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str,
     if str(path) == "-":
         click.echo(text.getvalue(), nl=False)
     else:
+        # a listing may hold patients' values
+        path.touch(mode=0o600)
         path.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
         click.echo(f"{len(rows)} rows written to {path}", err=True)
 

@@ -67,7 +67,7 @@ def command() -> None:
 @click.option("--record", "records", multiple=True, help="Record id.")
 @click.option("--event", "events", multiple=True, help="Visit id.")
 @click.option("--assignee", help="Whose queries.")
-@click.option("--older-than", type=int, metavar="DAYS", help="Asked at least so many days ago.")
+@click.option("--older-than", type=click.IntRange(0), metavar="DAYS", help="Asked at least so many days ago.")
 @click.option("--all", "everything", is_flag=True, help="Closed and cancelled ones too.")
 @output.listing_options
 @pass_invocation

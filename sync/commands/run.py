@@ -49,7 +49,8 @@ def command(
         show(result)
     for site in result.sites:
         if site.exit_code:
-            click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {site.reason}", err=True)
+            reason = (site.reason or "").removeprefix(f"{site.site}: ")
+            click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {reason}", err=True)
     return result.exit_code
 
 

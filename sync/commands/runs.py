@@ -22,7 +22,7 @@ COLUMNS = [
     Column(key="cells_changed", title="Cells", right=True),
     Column(key="opened", title="Queries +", right=True),
     Column(key="closed", title="Queries -", right=True),
-    Column(key="reason", title="Reason"),
+    Column(key="why", title="Reason"),
 ]
 
 
@@ -130,6 +130,7 @@ def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
         "outcome": run.outcome,
         "exit_code": run.exit_code,
         "reason": run.reason,
+        "why": (run.reason or "").partition("\n")[0].partition(". ")[0],
         "parked": dict(parked.difference) if parked else None,
         "decision": parked.decision if parked else None,
         **counts,

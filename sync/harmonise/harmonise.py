@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import polars as pl
@@ -85,7 +86,22 @@ def _frame(snapshot: Snapshot, form: Form, mapping: SiteMapping) -> FormFrame:
             if each.name not in mapped.sources
         },
         site_codes={name: source.codes for name, source in mapped.sources.items() if source.codes},
+        examples=_examples(form, mapping),
     )
+
+
+def _examples(form: Form, mapping: SiteMapping) -> dict[str, str]:
+    """Write one date the way each date field of the form is written at this site."""
+    moment = datetime(2012, 3, 5, 7, 30, tzinfo=UTC)
+    written: dict[str, str] = {}
+    for each in form.fields:
+        source = mapping.forms[form.name].sources.get(each.name)
+        if source is not None and each.kind is Kind.DATE:
+            ways = [way for way in source.dates or mapping.dates if way != "excel"]
+            written[each.name] = moment.strftime(ways[0]) if ways else "40973"
+        elif source is not None and each.kind is Kind.DATETIME:
+            written[each.name] = moment.strftime(mapping.datetimes[0])
+    return written
 
 
 def _site_fields(form: Form, mapping: SiteMapping) -> Iterator[tuple[str, str]]:

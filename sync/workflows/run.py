@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -60,7 +60,7 @@ def run(
     for site in sites:
         app.plan(site)
     started = app.clock.now()
-    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    run_id = f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     app.warehouse().upgrade()
     log.info("run.started", run_id=run_id, sites=len(sites), dry_run=options.dry_run)
     with ThreadPoolExecutor(max_workers=max(1, min(app.config.run.threads, len(sites)))) as pool:
@@ -84,7 +84,7 @@ def _guarded(
         report = progress(site) if progress else None
         return night.run_site(app, site, run_id=run_id, options=options, progress=report)
     except errors.ConfigError as error:
-        return SiteResult(site=site.slug, outcome="failed", exit_code=4, reason=str(error))
+        return SiteResult(site=site.slug, outcome="refused", exit_code=4, reason=str(error))
     except Exception as error:
         place = errors.place_of(error)
         log.error("site.run.fault", site=site.slug, run_id=run_id, fault=type(error).__name__, place=place)

@@ -120,8 +120,9 @@ def test_two_runs_at_once_never_work_on_the_same_site(erring):
     codes = sorted(process.wait(timeout=120) for process in processes)
     for process in processes:
         process.stderr.close()
-    assert codes[0] == 0
-    assert codes[1] in (0, 75)
+    # each takes the sites that it comes to first and finds the others locked
+    assert set(codes) <= {0, 75}
+    assert sync("run", config=erring.config_path).code == 0
     quiet = counted(erring, "query_event")
     assert sync("run", config=erring.config_path).code == 0
     assert counted(erring, "query_event") == quiet

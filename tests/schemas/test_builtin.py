@@ -5,7 +5,7 @@ import string
 from schemas.builtin import BUILTIN_IDS, builtin_checks, codes_text
 from schemas.study import Choice, Field, Interval, Kind, Severity
 
-WORDS = {"label", "value", "raw", "unit", "low", "high", "codes"}
+WORDS = {"label", "value", "raw", "unit", "low", "high", "codes", "example"}
 CREATININE = Field(
     name="creat",
     form="labs",
