@@ -1,7 +1,7 @@
 """Describe a project's structure: fields, forms, events, arms, groups, repeats, and the columns they make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from sync.sandbox import naming
@@ -143,6 +143,29 @@ class Structure:
     def record_id(self) -> str:
         """Name the record id field: the first of the dictionary."""
         return self.fields[0].field_name
+
+    @property
+    def first_event(self) -> str:
+        """Name the first event, also of a project whose events were all deleted."""
+        return self.events[0].unique_name if self.events else CLASSIC_EVENT
+
+    def tidied(self) -> "Structure":
+        """Return the structure without designations and repeats of forms and events that are no more."""
+        mapping = {
+            event: tuple(form for form in forms if form in self.form_by_name)
+            for event, forms in self.mapping.items()
+            if event in self.event_by_name
+        }
+        repeats: dict[str, Mapping[str, str] | None] = {}
+        for event, forms in self.repeats.items():
+            if event not in self.event_by_name:
+                continue
+            kept = forms if forms is None else {form: forms[form] for form in forms if form in mapping.get(event, ())}
+            if kept is None or kept:
+                repeats[event] = kept
+        if mapping == self.mapping and repeats == self.repeats:
+            return self
+        return replace(self, mapping=mapping, repeats=repeats)
 
     @cached_property
     def field_by_name(self) -> dict[str, Field]:

@@ -194,7 +194,7 @@ def records_of(project: Project, access: Access, asked: Asked) -> list[Record]:
 def row_keys(structure: Structure, record: Record) -> list[RowKey]:
     """List the rows of a record in export order: event, base row first, instrument, instance."""
     events, forms = structure.event_order, structure.form_order
-    known = [key for key in record.rows if key[0] in events]
+    known = [key for key in record.rows if key[0] in events and (not key[1] or key[1] in forms)]
     if len(known) < 2:
         return known
     return sorted(known, key=lambda key: (events[key[0]], forms.get(key[1], -1), key[2]))

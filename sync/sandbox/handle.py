@@ -130,4 +130,4 @@ class ProjectHandle:
             project.changes.structure = True
 
     def _key(self, event: str, instrument: str, instance: int) -> RowKey:
-        return (event or self.project.structure.events[0].unique_name, instrument, instance)
+        return (event or self.project.structure.first_event, instrument, instance)

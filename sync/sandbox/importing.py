@@ -81,6 +81,8 @@ def _check_columns(structure: Structure, rows: Sequence[TextRow]) -> None:
 
 
 def _check_events(structure: Structure, rows: Sequence[TextRow]) -> None:
+    if rows and not structure.events:
+        raise ApiError(400, "The project has no events")  # guess: design-texts
     names = dict.fromkeys(row[EVENT] for row in rows if row.get(EVENT))
     bad = [name for name in names if not structure.longitudinal or name not in structure.event_by_name]
     if bad and structure.longitudinal:
@@ -106,7 +108,7 @@ def _place(
     given = row[structure.record_id].strip()
     name = names[given]
     event = row.get(EVENT, "") if structure.longitudinal else ""
-    event = event or structure.events[0].unique_name
+    event = event or structure.first_event
     shown = f"{given} ({event})" if structure.longitudinal else given
     if not _check_record(project, access, name, shown, findings):
         return None

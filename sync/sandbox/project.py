@@ -121,7 +121,7 @@ class Project:
         """Start without records, people or log."""
         self.slug = slug
         self.settings = settings
-        self._structure = with_hidden_event(structure, settings.project_id)
+        self._structure = with_hidden_event(structure, settings.project_id).tidied()
         self.records = RecordStore()
         self.users: dict[str, User] = {}
         self.roles: dict[str, Role] = {}
@@ -141,7 +141,7 @@ class Project:
 
     @structure.setter
     def structure(self, value: Structure) -> None:
-        self._structure = with_hidden_event(value, self.settings.project_id)
+        self._structure = with_hidden_event(value, self.settings.project_id).tidied()
         self.changes.structure = True
 
     def access(self, username: str) -> Access | None:

@@ -48,9 +48,9 @@ def structure_from_plain(plain: Mapping[str, Any]) -> Structure:
 
 def project_to_plain(project: Project) -> Plain:
     """Write everything of a project but records, documents and log."""
-    return {
+    plain = {
         "slug": project.slug,
-        "settings": json.loads(json.dumps(asdict(project.settings))),
+        "settings": asdict(project.settings),
         "structure": structure_to_plain(project.structure),
         "users": [asdict(user) for user in project.users.values()],
         "roles": [asdict(role) for role in project.roles.values()],
@@ -59,6 +59,8 @@ def project_to_plain(project: Project) -> Plain:
         "locks": [list(lock) for lock in sorted(project.locks)],
         "queries": project.queries.plain(),
     }
+    # tuples become lists now and not only on disk
+    return dict(json.loads(json.dumps(plain)))
 
 
 def project_from_plain(plain: Mapping[str, Any]) -> Project:

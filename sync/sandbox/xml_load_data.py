@@ -29,7 +29,7 @@ def load_data(project: Project, root: ET.Element, at: datetime, username: str) -
         if not events:
             _load_event(project, record, subject, CLASSIC_EVENT, 1)
         if not record.rows:
-            record.rows[project.structure.events[0].unique_name, "", 0] = {}
+            record.rows[project.structure.first_event, "", 0] = {}
         project.touch(record, at, loading=True)  # guess: load-log
         project.note(
             LogEntry(

@@ -2,6 +2,7 @@
 
 # ruff: noqa: DTZ001 -- a REDCap server tells local time without a zone
 
+import re
 from datetime import datetime
 
 from hypothesis import HealthCheck, given, settings
@@ -10,25 +11,36 @@ from hypothesis import strategies as st
 from sync.sandbox import state, xml_load, xml_write
 from sync.sandbox.clock import ServerClock
 from sync.sandbox.dictionary import Arm, Dag, Event, Field, Form, Structure
-from sync.sandbox.project import Project, Settings
+from sync.sandbox.people import RIGHTS, Role
+from sync.sandbox.project import Project, Report, Settings
 from sync.sandbox.sandbox import Sandbox
 from sync.sandbox.wire import Parameters
 
 AT = datetime(2026, 3, 2, 8, 30)
-READS = (
-    {"content": "record", "type": "flat", "format": "json"},
-    {"content": "record", "type": "flat", "format": "csv", "rawOrLabel": "label", "rawOrLabelHeaders": "label"},
-    {"content": "record", "type": "eav", "format": "json"},
-    {"content": "record", "type": "flat", "format": "xml", "exportDataAccessGroups": "1", "exportSurveyFields": "1"},
-    {"content": "metadata", "format": "json"},
-    {"content": "exportFieldNames", "format": "json"},
-    {"content": "instrument", "format": "csv"},
-    {"content": "event", "format": "json"},
-    {"content": "arm", "format": "json"},
-    {"content": "formEventMapping", "format": "json"},
-    {"content": "repeatingFormsEvents", "format": "json"},
-    {"content": "dag", "format": "json"},
-    {"content": "project", "format": "json"},
+ALL = {"exportDataAccessGroups": "1", "exportSurveyFields": "1"}
+ASKED = (
+    {"content": "record", "type": "flat", **ALL},
+    {"content": "record", "type": "flat", "exportBlankForGrayFormStatus": "1", "combineCheckboxOptions": "1"},
+    {"content": "record", "type": "flat", "rawOrLabel": "label", "rawOrLabelHeaders": "label", **ALL},
+    {"content": "record", "type": "flat", "rawOrLabel": "label", "exportCheckboxLabel": "1"},
+    {"content": "record", "type": "flat", "forms": "form_0", "decimalCharacter": ","},
+    {"content": "record", "type": "flat", "filterLogic": "[y0] = '1'"},
+    {"content": "record", "type": "eav", **ALL},
+    {"content": "report", "report_id": "5001"},
+    *(
+        {"content": content}
+        for content in (
+            "metadata", "exportFieldNames", "instrument", "event", "arm", "formEventMapping", "repeatingFormsEvents",
+            "dag", "project", "user", "userRole", "userDagMapping", "userRoleMapping", "version",
+            "generateNextRecordName", "fileRepository",
+        )
+    ),
+    {"content": "file", "action": "export", "field": "letter", "record": "1", "event": "visit_1_arm_1"},
+    {"content": "project_xml", "exportFiles": "1", **ALL},
+    {"content": "record", "format": "odm", **ALL},
+)  # fmt: skip
+READS = tuple(
+    asked | ({} if "format" in asked else {"format": form}) for asked in ASKED for form in ("json", "csv", "xml")
 )
 
 #: what XML can carry: no control characters, no lone surrogates, and no lone carriage return in element text
@@ -61,7 +73,26 @@ def projects(draw: st.DrawFn) -> Project:
                 field_label=draw(words), select_choices_or_calculations=f"1, {draw(labels)} | -2, {draw(labels)}",
             ),
             Field(field_name=f"y{index}", form_name=form.name, field_type="yesno", field_label=draw(words)),
+            Field(
+                field_name=f"n{index}", form_name=form.name, field_label=draw(words),
+                text_validation_type_or_show_slider_number=draw(
+                    st.sampled_from(["integer", "number", "date_ymd", "datetime_seconds_dmy", "number_comma_decimal"])
+                ),
+                required_field=draw(st.sampled_from(["", "y"])), matrix_group_name=draw(st.sampled_from(["", "m"])),
+                matrix_ranking=draw(st.sampled_from(["", "y"])), question_number=draw(st.sampled_from(["", "3b"])),
+                custom_alignment=draw(st.sampled_from(["", "LH"])),
+            ),
+            Field(
+                field_name=f"k{index}", form_name=form.name, field_type="calc", field_label=draw(words),
+                select_choices_or_calculations="[n0] * 2",
+            ),
+            Field(
+                field_name=f"s{index}", form_name=form.name, field_type=draw(st.sampled_from(["slider", "notes"])),
+                field_label=draw(words),
+            ),
+            Field(field_name=f"d{index}", form_name=form.name, field_type="descriptive", field_label=draw(words)),
         ]  # fmt: skip
+    fields.insert(1, Field(field_name="letter", form_name="form_0", field_type="file"))
     names = [form.name for form in forms]
     events = tuple(
         Event(event_id=5000 + i, name=f"Visit {i}", unique_name=f"visit_{i}_arm_{i}", arm=i, day_offset=str(i))
@@ -81,13 +112,28 @@ def projects(draw: st.DrawFn) -> Project:
         mapping={events[0].unique_name: tuple(names), events[1].unique_name: (names[0],)} if longitudinal else {},
         repeats={first: None if whole else {repeating: draw(words)}} if whole or repeating else {},
         dags=draw(st.sampled_from([(), (Dag(dag_id=5501, name="Dag A", unique_name="dag_a"),)])),
+        missing_codes=draw(st.sampled_from([(), (("NA", "Not known"), ("-9", "Refused"))])),
     )
+    codes = " | ".join(f"{code}, {label}" for code, label in structure.missing_codes)
     project = Project(
         slug="p",
-        settings=Settings(project_id=5, title=draw(words), creation_time="2026-03-02 08:30:00"),
+        settings=Settings(
+            project_id=5, title=draw(words), creation_time="2026-03-02 08:30:00", notes=draw(words),
+            missing_data_codes=codes, surveys_enabled=1,
+            carried_groups=(("DataQualityRulesGroup", "DataQualityRules", {"rule_name": draw(values)}),),
+        ),
         structure=structure,
-    )
-    for name in draw(st.lists(values.map(str.strip).filter(bool), max_size=3, unique=True)):
+    )  # fmt: skip
+    project.reports[5001] = Report(
+        report_id=5001, title=draw(words), fields=("record_id", "y0", "t0"), logic="[y0] <> '1'",
+        attributes={"remove_line_breaks_in_values": draw(st.sampled_from("01")), "description": draw(values)},
+    )  # fmt: skip
+    rights = {form.name: draw(st.sampled_from([0, 1, 2, 3])) for form in forms}
+    project.roles["U-1"] = Role(
+        unique_name="U-1", label=draw(words), forms=rights, forms_export=rights,
+        rights={right: draw(st.sampled_from([0, 1])) for right in RIGHTS},
+    )  # fmt: skip
+    for name in draw(st.lists(st.just("1") | values.map(str.strip).filter(bool), max_size=3, unique=True)):
         _fill(draw, project, name)
     return project
 
@@ -105,6 +151,13 @@ def _fill(draw: st.DrawFn, project: Project, name: str) -> None:
                         cells[column.name] = draw(values)
                     elif column.kind in ("checkbox", "status") and draw(st.booleans()):
                         cells[column.name] = "1"
+                    elif column.kind == "file" and draw(st.booleans()):
+                        document = project.add_document(
+                            f"{draw(labels)}.txt", "text/plain", draw(st.binary(max_size=9))
+                        )
+                        cells[column.name] = str(document.doc_id)
+                if structure.form_by_name[form].survey and draw(st.booleans()):
+                    cells[f"{form}_timestamp"] = draw(st.sampled_from(["2026-03-01 09:00:00", "[not completed]"]))
             # a base row that can hold no form cannot be written down, and no entry page makes one
             if cells or (key[1] == "" and structure.forms_on(key[0], "")):
                 project.write_row(name, key, cells, AT, loading=True)
@@ -125,6 +178,11 @@ def _answers(project: Project) -> list[tuple[int, bytes]]:
     return [(reply.status, reply.body) for reply in replies]
 
 
+def _without_numbers(body: bytes) -> bytes:
+    """Take the numbers of documents out of EAV rows: each server gives its own."""
+    return re.sub(rb"\b50\d\d\b", b"document", body)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(project=projects())
 def test_a_written_project_answers_the_same_when_loaded_again(project):
@@ -133,7 +191,9 @@ def test_a_written_project_answers_the_same_when_loaded_again(project):
     ours, theirs = _answers(project), _answers(again)
     for read, before, after in zip(READS, ours, theirs, strict=True):
         if read["content"] in ("event", "dag"):
-            assert before[0] == after[0]
+            assert before[0] == after[0]  # ids are each server's own
+        elif read.get("type") == "eav":
+            assert _without_numbers(before[1]) == _without_numbers(after[1]), read
         else:
             assert before == after, read
 

@@ -187,7 +187,7 @@ def repeats(call: Call) -> Reply:
     rows, structure = _rows(call), call.project.structure
     made: dict[str, dict[str, str] | None] = {}
     for row in rows:
-        event = row.get("event_name", "") if structure.longitudinal else structure.events[0].unique_name
+        event = row.get("event_name", "") if structure.longitudinal else structure.first_event
         form = row.get("form_name", "")
         check_names("event_name", [event], set(structure.event_by_name))
         if not form:

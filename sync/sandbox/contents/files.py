@@ -71,7 +71,7 @@ def _place(call: Call) -> tuple[Record | None, RowKey, str]:
     field = structure.field_by_name.get(name)
     if field is None or field.field_type != "file":
         raise ApiError(400, f"The field '{name}' does not exist or is not a 'file' field")
-    event = parameters.get("event") if structure.longitudinal else structure.events[0].unique_name
+    event = parameters.get("event") if structure.longitudinal else structure.first_event
     check_names("event", [] if event in structure.event_by_name else [event], set())
     instance = parameters.number("repeat_instance") or 1
     if field.form_name in structure.repeating_forms(event):

@@ -24,7 +24,7 @@ def randomize(call: Call) -> Reply:
     record = call.project.records.get(call.parameters.get("record"))
     if record is None or call.access.user.dag not in ("", record.dag):
         raise ApiError(400, "The record does not exist")
-    key = (found.event or call.project.structure.events[0].unique_name, "", 0)
+    key = (found.event or call.project.structure.first_event, "", 0)
     if record.cells(key).get(found.target):
         raise ApiError(400, "The record has already been randomized")
     chosen = _next(call, found, record)
@@ -49,7 +49,7 @@ def randomize(call: Call) -> Reply:
 
 def _next(call: Call, found: Randomization, record: Record) -> Allocation:
     """Return the first allocation of the record's strata that no record has had."""
-    event = found.event or call.project.structure.events[0].unique_name
+    event = found.event or call.project.structure.first_event
     cells = record.cells((event, "", 0))
     strata = tuple(cells.get(name, "") for name in found.strata)
     if "" in strata:
