@@ -150,8 +150,13 @@ class Warehouse(Protocol):
         """
         ...
 
-    def transaction(self, site: str, run_id: str, at: datetime) -> AbstractContextManager[SiteTransaction]:
-        """Open the one transaction of a run at a site; ``at`` is the moment that its changes are noted with."""
+    def transaction(
+        self, site: str, run_id: str, at: datetime, *, upgrade: bool = False
+    ) -> AbstractContextManager[SiteTransaction]:
+        """Open the one transaction of a run at a site; ``at`` is the moment that its changes are noted with.
+
+        With ``upgrade`` what the study needs of tables and columns is made in it, and undone with it.
+        """
         ...
 
     def record_run(self, row: RunRow) -> None:

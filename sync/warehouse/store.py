@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from schemas.study import Study
 from sync.errors import ConfigError
 from sync.ports.stored import LeaseRow, ParkedRun, RunRow
-from sync.warehouse import catalogue, connection, locks, small_rows, tables, transaction, upgrade
+from sync.warehouse import catalogue, connection, locks, small_rows, tables, transaction
+from sync.warehouse import upgrade as upgrades
 from sync.warehouse.faults import discreet
 from sync.warehouse.read import SqlReader
 from sync.warehouse.transaction import SqlSiteTransaction
@@ -36,7 +37,7 @@ class SqlWarehouse:
     def upgrade(self) -> list[str]:
         """Bring tables, columns and views to what the study needs; say what was done."""
         with discreet():
-            return upgrade.upgrade(self._engine, self.study)
+            return upgrades.upgrade(self._engine, self.study)
 
     def pending(self) -> tuple[str, ...]:
         """Say what ``upgrade`` would do."""
@@ -45,21 +46,28 @@ class SqlWarehouse:
     def status(self) -> Status:
         """Tell how far the database is."""
         with discreet(), connection.reading(self._engine) as reading:
-            return upgrade.status(reading, self.study)
+            return upgrades.status(reading, self.study)
 
     def site_lock(self, site: str) -> AbstractContextManager[None]:
         """Hold the right to work on a site; raise SiteLocked at once where somebody else has it."""
         return locks.hold(self._engine, site)
 
     @contextmanager
-    def transaction(self, site: str, run_id: str, at: datetime) -> Iterator[SqlSiteTransaction]:
-        """Open the one transaction of a run at a site; committed on a clean exit, else nothing happened."""
+    def transaction(
+        self, site: str, run_id: str, at: datetime, *, upgrade: bool = False
+    ) -> Iterator[SqlSiteTransaction]:
+        """Open the one transaction of a run at a site; committed on a clean exit, else nothing happened.
+
+        With ``upgrade`` tables and columns that the study needs are made in it.
+        """
         with discreet(), self._engine.begin() as writing:
             if writing.dialect.name == "postgresql":
                 # Runs and people's commands at one site follow one another; readers are not held up.
                 key = {"key": locks.advisory_key("write", site)}
                 writing.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), key)
             self._refuse_outdated(writing)
+            if upgrade:
+                upgrades.upgrade_within(writing, self.study)
             yield SqlSiteTransaction(
                 writing, catalogue.read(writing), site=site, run_id=run_id, at=at, secret=self._secret
             )

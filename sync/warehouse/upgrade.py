@@ -74,25 +74,30 @@ def status(connection: sa.Connection, study: Study) -> Status:
 def upgrade(engine: sa.Engine, study: Study) -> list[str]:
     """Upgrade core tables, form tables and views; give a sentence for each thing done, none where all stood."""
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        done: list[str] = []
-        revision, newest = _revision(connection), _newest()
-        if revision is not None and revision not in _known():
-            raise ConfigError([f"[warehouse]: revision {revision} is newer than this program; update Syncline"])
-        if revision != newest:
-            command.upgrade(_config(connection), "head")
-            done.append(f"core tables: {revision or 'none'} -> {newest}")
-        placing = layout.place(study, catalogue.read(connection))
-        done += _sentences(placing)
-        for slot in placing.shared:
-            catalogue.renew(connection, slot)
-        if not done and views.stand(connection, study, placing.slots):
-            return []
-        views.drop(connection)
-        _apply(connection, placing)
-        views.create(connection, study, placing.slots)
-        return done or ["views: written afresh"]
+        return upgrade_within(connection, study)
+
+
+def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
+    """Upgrade as a part of a transaction that has begun, so that it stands or falls with what else that does."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    done: list[str] = []
+    revision, newest = _revision(connection), _newest()
+    if revision is not None and revision not in _known():
+        raise ConfigError([f"[warehouse]: revision {revision} is newer than this program; update Syncline"])
+    if revision != newest:
+        command.upgrade(_config(connection), "head")
+        done.append(f"core tables: {revision or 'none'} -> {newest}")
+    placing = layout.place(study, catalogue.read(connection))
+    done += _sentences(placing)
+    for slot in placing.shared:
+        catalogue.renew(connection, slot)
+    if not done and views.stand(connection, study, placing.slots):
+        return []
+    views.drop(connection)
+    _apply(connection, placing)
+    views.create(connection, study, placing.slots)
+    return done or ["views: written afresh"]
 
 
 def _known() -> set[str]:
