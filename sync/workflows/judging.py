@@ -1,11 +1,12 @@
 """Judge one pull: harmonise it, run every check, derive the responses. Pure but for what it is given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
 
+from schemas.builtin import builtin_checks
 from schemas.coordinates import KEY_COLUMNS, RowKey
 from schemas.frames import FormFrame
 from schemas.project import Snapshot
@@ -18,11 +19,14 @@ from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
 from sync.workflows import drift, merging
 from sync.workflows.drift_held import Column
-from validators import engine, messages, reach
-from validators.findings import Condition, Conditions, Judgement
+from validators import engine, holds, messages, reach
+from validators.findings import Condition, Conditions, Finding, Judgement
 from validators.library import outcomes
 
 NOTHING_ABSENT: Mapping[Column, str] = {}
+
+Place = tuple[RowKey, str, str]
+"""Where a query asks: row, check and field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +79,13 @@ def judge_delta(
     as_of: datetime,
     absent: Mapping[Column, str],
     stored: Callable[[Study], Sequence[FormFrame]],
+    asked: Callable[[], Collection[Place]] = frozenset,
 ) -> Judged:
     """Judge what a pull brought: everything, or the changed subjects.
 
     In an incremental night two kinds of checks see the whole site all the same, with ``stored`` frames in the place of
-    what did not change: those that look across subjects, and those that a day's passing can make fail.
+    what did not change: those that look across subjects, and those that a day's passing can make fail. ``asked``
+    gives the places where the site is asked already: only a new finding can be held back by another.
     """
     if delta.complete:
         return judge_pull(delta.snapshot, plan, as_of=as_of, absent=absent)
@@ -92,7 +98,14 @@ def judge_delta(
     if wide or ages:
         whole = merging.merge(stored(study), harmonised.frames, touched)
         wider = engine.judge(study, whole, site=plan.slug, prefix=plan.prefix, as_of=as_of, only=wide | ages)
-        judgement = _combined(part, wider, wide=wide, ages=ages, touched=touched)
+        known = asked()
+        fresh = {f.row.record for f in wider.findings if (f.row, f.check, f.field) not in known} - touched
+        beside: tuple[Finding, ...] = ()
+        if fresh:
+            own = merging.only(whole, fresh)
+            others = wide | ages
+            beside = engine.judge(study, own, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=others).findings
+        judgement = _combined(part, wider, study, wide=wide, ages=ages, touched=touched, beside=beside)
     return Judged(
         plan=plan,
         study=study,
@@ -156,11 +169,25 @@ class _Either(Conditions):
 
 
 def _combined(
-    part: Judgement, whole: Judgement, *, wide: frozenset[str], ages: frozenset[str], touched: frozenset[str]
+    part: Judgement,
+    whole: Judgement,
+    study: Study,
+    *,
+    wide: frozenset[str],
+    ages: frozenset[str],
+    touched: frozenset[str],
+    beside: Sequence[Finding],
 ) -> Judgement:
-    """Join what was seen of the changed records with what the wide and the aging checks saw of the whole site."""
+    """Join what was seen of the changed records with what the wide and the aging checks saw of the whole site.
+
+    A finding is held back where a graver one explains it, whichever part saw that; ``beside`` are findings of
+    unchanged records that count for this alone.
+    """
     further = [each for each in whole.findings if each.check in wide or each.row.record not in touched]
-    findings = sorted((*part.findings, *further), key=lambda each: each.row.record)
+    specs = {spec.id: spec for spec in (*study.checks, *builtin_checks())}
+    own = (*part.findings, *further)
+    held = holds.hold((*own, *beside), specs)[: len(own)]
+    findings = sorted(held, key=lambda each: each.row.record)
     return Judgement(
         site=part.site,
         findings=tuple(findings),

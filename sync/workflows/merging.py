@@ -18,6 +18,22 @@ def merge(
     )
 
 
+def only(frames: Sequence[FormFrame], records: Collection[str]) -> tuple[FormFrame, ...]:
+    """Give each form's rows of some records."""
+    return tuple(_of(frame, frame.rows["record"].is_in(list(records))) for frame in frames)
+
+
+def _of(frame: FormFrame, kept: pl.Series) -> FormFrame:
+    moved = kept.cast(pl.UInt32).cum_sum() - 1
+    return replace(
+        frame,
+        rows=frame.rows.filter(kept),
+        raw=frame.raw.filter(kept),
+        problems=_remark(frame.problems, kept, moved),
+        declared=_remark(frame.declared, kept, moved),
+    )
+
+
 def _joined(stored: FormFrame, changed: FormFrame, replaced: Collection[str]) -> FormFrame:
     kept = ~stored.rows["record"].is_in(list(replaced))
     # where each kept row stands from now on; changed rows come behind them
