@@ -69,6 +69,10 @@ class Cost:
     rows_listed: int = 0
     rows_whole: int = 0
 
+    def plus(self, other: "Cost") -> "Cost":
+        """Add two costs."""
+        return Cost(rows_listed=self.rows_listed + other.rows_listed, rows_whole=self.rows_whole + other.rows_whole)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:

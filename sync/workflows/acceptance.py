@@ -2,7 +2,7 @@
 
 from sync.config import SiteConfig
 from sync.ports.application import Application
-from sync.workflows import drift, past
+from sync.workflows import drift, mapped, past
 from sync.workflows.drift import Examined
 
 
@@ -13,11 +13,12 @@ def look(app: Application, site: SiteConfig, *, accept_as: str | None = None) ->
     """
     warehouse = app.warehouse()
     before = past.read(warehouse.reader(), site.slug)
+    plan = app.plan(site)
     structure = app.source(site).structure()
     found = drift.examine(
         before.structure,
         structure,
-        app.plan(site),
+        plan,
         stored=lambda study: app.warehouse(study).reader().frames(site.slug),
         last_marks=before.marks,
     )
@@ -26,4 +27,6 @@ def look(app: Application, site: SiteConfig, *, accept_as: str | None = None) ->
         name = f"accept-{now:%Y%m%dT%H%M%S%f}Z"
         with warehouse.site_lock(site.slug), warehouse.transaction(site.slug, name, now) as tx:
             tx.put_state(drift.STATE, drift.accept(structure, by=accept_as, at=now))
+            if plan.study is not None and plan.mapping is not None:
+                tx.put_state(mapped.STATE, mapped.reads(plan.study, plan.mapping))
     return found

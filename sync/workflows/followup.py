@@ -1,6 +1,6 @@
 """Follow up queries after judging: only those that the judgement can say anything about. Pure but for the links."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -34,6 +34,7 @@ def follow_up(
     before: Sequence[Query],
     *,
     renamed: Mapping[str, str],
+    gone: Collection[str],
     at: datetime,
     run_id: str,
     next_number: int,
@@ -41,7 +42,8 @@ def follow_up(
 ) -> FollowedUp:
     """Move the keys of renamed records, then hold each query that is concerned against what was judged.
 
-    A query of a record that was not judged tonight is left exactly as it is: not looked at is not passed.
+    A query of a record that was not judged tonight is left exactly as it is: not looked at is not passed. ``gone``:
+    records that two answers of the server did not hold any more; nothing is left to ask about them.
     """
     standing = tuple(before)
     renames: tuple[QueryEventDraft, ...] = ()
@@ -67,14 +69,16 @@ def follow_up(
         prefix=judged.plan.prefix,
         secret=secret,
         cells=Cells(judged.harmonised.frames),
+        gone=gone,
     )
     looked_at = {query.number for query in concerned}
     others = tuple(query for query in standing if query.number not in looked_at)
+    waiting = sum(query.state in LIVE for query in others)
     return FollowedUp(
         drafts=(*renames, *result.drafts),
         queries=(*others, *result.queries),
         concerned=result.queries,
-        reconciled=result,
+        reconciled=replace(result, unchanged=result.unchanged + waiting),
     )
 
 

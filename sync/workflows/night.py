@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -19,10 +20,10 @@ from sync.config import SiteConfig
 from sync.harmonise.plan import SitePlan
 from sync.ports.application import Application
 from sync.ports.source import Progress
-from sync.ports.stored import OutcomeRow, ParkedRun, RunRow, SiteRow, StoreCounts
+from sync.ports.stored import OutcomeRow, ParkedRun, QueryFilter, RunRow, SiteRow, StoreCounts
 from sync.ports.warehouse import SiteTransaction, Warehouse
 from sync.queries.model import LIVE, Query
-from sync.workflows import drift, followup, judging, past, subjects
+from sync.workflows import drift, followup, judging, mapped, past, subjects
 from sync.workflows.drift import Examined
 from sync.workflows.followup import FollowedUp
 from sync.workflows.judging import Judged
@@ -30,6 +31,9 @@ from sync.workflows.past import Past
 from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
 
 log = structlog.get_logger()
+
+USED = "used_approvals"
+"""Name of the site state that lists the parked runs whose approval was used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +46,8 @@ class _Night:
     run_id: str
     started: datetime
     options: NightOptions
-    #: run whose parked difference a person has approved
-    approved: str | None
+    #: parked runs that a person has approved and that no run has made use of yet
+    approved: tuple[ParkedRun, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,9 @@ class _DryRun(Exception):
 class _Braked(errors.BrakeEngaged):
     """Carry the figures of a run that was stopped before harm."""
 
-    def __init__(self, message: str, volume: Volume) -> None:
+    def __init__(self, message: str, volume: Volume, kind: str) -> None:
         self.volume = volume
+        self.kind = kind
         super().__init__(message)
 
 
@@ -121,13 +126,14 @@ def _locked(
         catch = _fetch(night, warehouse, progress)
         if night.plan.study is None:
             warehouse = app.warehouse(catch.judged.study)
-            warehouse.upgrade()
         try:
             result, queries = _commit(night, warehouse, catch)
         except _DryRun as dry:
             return dry.result
-        if night.approved:
-            warehouse.use_approval(site.slug, night.approved, used_by=run_id)
+        # what counts is the site's state, which was kept with the data; this is for who reads the list of parked runs
+        with suppress(errors.SyncError):
+            for parked in night.approved:
+                warehouse.use_approval(site.slug, parked.run_id, used_by=run_id)
         return _deliver(night, catch.judged, result, queries)
 
 
@@ -135,7 +141,8 @@ def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _C
     """Ask the site for what changed (or for everything), hold its structure against the accepted one, and judge."""
     app, site = night.app, night.site
     reader = warehouse.reader()
-    before = past.read(reader, site.slug)
+    before = past.read(reader, site.slug).of_project(site.project_id)
+    _refuse_losses(night, before)
     now = night.started.astimezone(app.config.study.zone)
     full = night.options.full or past.full_is_due(before, now, app.config.schedule.weekly_full)
     source = app.source(site)
@@ -143,7 +150,9 @@ def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _C
     found = _examine(night, before, delta)
     if found.impact.reread and not delta.complete:
         # rows that did not change at the site may read otherwise
+        spent = delta.cost
         delta = source.changes(before.watermark, known=before.known, full=True, progress=progress)
+        delta = replace(delta, cost=spent.plus(delta.cost))
         found = _examine(night, before, delta)
     drift.refuse(site.slug, found.impact)
     absent = found.impact.absent
@@ -153,12 +162,26 @@ def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _C
         as_of=now,
         absent=absent,
         stored=lambda study: app.warehouse(study).reader().frames(site.slug),
+        asked=lambda: {(query.key.row, query.key.check, query.key.field) for query in reader.queries(_live(site))},
     )
     frames = judged.harmonised.frames
     if absent:
         frames = drift.carry(frames, app.warehouse(judged.study).reader().frames(site.slug), absent)
     held = frozenset(row.record for row in reader.subjects(site.slug).get(site.slug, ()))
     return _Catch(past=before, delta=delta, found=found, judged=judged, frames=frames, held=held)
+
+
+def _refuse_losses(night: _Night, before: Past) -> None:
+    """Stop a site whose mapping no longer reads what the warehouse holds; a dictionary's own drift is told apart."""
+    study, mapping = night.plan.study, night.plan.mapping
+    if study is not None and mapping is not None:
+        mapped.refuse_losses(
+            night.site.slug,
+            before.mapped,
+            study,
+            mapping,
+            stored=lambda: night.app.warehouse(study).reader().frames(night.site.slug),
+        )
 
 
 def _examine(night: _Night, before: Past, delta: Delta) -> Examined:
@@ -175,7 +198,9 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
     """Write everything of one site, or nothing: frames, subjects, queries, coverage and the run itself."""
     judged, delta = catch.judged, catch.delta
     records = None if delta.complete else sorted(judged.touched or ())
-    with warehouse.transaction(night.site.slug, night.run_id, night.started) as tx:
+    # a study that follows the site's dictionary brings its own columns, which stand or fall with what fills them
+    follows = night.plan.study is None
+    with warehouse.transaction(night.site.slug, night.run_id, night.started, upgrade=follows) as tx:
         tx.put_site(_site_row(night.site, judged))
         version = judged.harmonised.mapping_version
         stored = tx.store(catch.frames, mapping_version=version, complete=delta.complete, records=records or ())
@@ -184,13 +209,14 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
             judged,
             before,
             renamed=delta.renamed,
+            gone=delta.gone,
             at=night.started,
             run_id=night.run_id,
             next_number=tx.next_number(),
             secret=night.app.hash_key,
         )
-        volume = _volume(catch, stored, before, after)
-        let_through = _brake(night, volume)
+        volume = _volume(night, catch, stored, before, after)
+        let_through = _brake(night, catch, volume)
         tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
         _put_people(tx, judged, records)
         tx.quarantine(followup.quarantined(after.queries))
@@ -198,7 +224,11 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
         tx.coverage(
             [each for each in judged.judgement.coverage if each.evaluated or each.failing or each.not_evaluated]
         )
-        past.keep(tx, catch.past, delta, catch.found)
+        reads = mapped.reads(judged.study, judged.mapping) if night.plan.mapping else None
+        past.keep(tx, catch.past, delta, catch.found, reads=reads)
+        if night.approved:
+            used = {*(tx.state(USED) or ()), *(parked.run_id for parked in night.approved)}
+            tx.put_state(USED, sorted(used))
         result = _result(night, catch, stored, after, let_through)
         if night.options.dry_run:
             raise _DryRun(result)
@@ -214,7 +244,8 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
                 counts={
                     **result.counts(),
                     "cells_known": volume.cells_known,
-                    "watermark": delta.watermark.as_plain() if delta.watermark else None,
+                    "rows_known": volume.rows_known - stored.deleted + stored.inserted,
+                    "watermark": _next_beginning(catch),
                 },
             )
         )
@@ -235,8 +266,9 @@ def _put_people(tx: SiteTransaction, judged: Judged, records: list[str] | None) 
 # --- brakes
 
 
-def _volume(catch: _Catch, stored: StoreCounts, before: tuple[Query, ...], after: FollowedUp) -> Volume:
+def _volume(night: _Night, catch: _Catch, stored: StoreCounts, before: tuple[Query, ...], after: FollowedUp) -> Volume:
     delta = catch.delta
+    stood = sum(frame.rows.height for frame in catch.frames) + stored.deleted - stored.inserted
     pulled = sum(int(frame.raw.count().sum_horizontal().sum()) for frame in catch.frames)
     done = after.reconciled
     return Volume(
@@ -249,31 +281,72 @@ def _volume(catch: _Catch, stored: StoreCounts, before: tuple[Query, ...], after
         queries_open=sum(query.state in LIVE for query in before),
         queries_closed=done.closed + done.answered + done.cancelled,
         queries_opened=done.opened + done.reopened + done.candidates,
+        rows_known=stood if delta.complete else max(stood, catch.past.rows),
+        rows_gone=_rows_gone(night, catch, stored),
     )
 
 
-def _brake(night: _Night, volume: Volume) -> tuple[str, ...]:
-    """Stop before harm; raising inside the transaction leaves the site as it was. Gives what was let through."""
-    reasons = changes.brakes(volume, night.app.config.brakes)
-    if reasons and not night.options.allow_mass_change and night.approved is None:
+def _rows_gone(night: _Night, catch: _Catch, stored: StoreCounts) -> int:
+    """Count the form rows that vanish from records which stay; those of records that are gone are not among them."""
+    gone = sorted(catch.delta.gone)
+    if not stored.deleted or not gone:
+        return stored.deleted
+    # read beside the transaction, so as it was before it
+    frames = night.app.warehouse(catch.judged.study).reader().frames(night.site.slug)
+    return max(0, stored.deleted - sum(int(frame.rows["record"].is_in(gone).sum()) for frame in frames))
+
+
+def _brake(night: _Night, catch: _Catch, volume: Volume) -> tuple[str, ...]:
+    """Stop before harm; raising inside the transaction leaves the site as it was. Gives what was let through.
+
+    An approval lets through what the person saw: the same reasons with figures not much larger.
+    """
+    limits = night.app.config.brakes
+    found = changes.reasons(volume, limits)
+    reasons = tuple(reason.sentence for reason in found)
+    seen = [Volume.from_plain(parked.difference) for parked in night.approved]
+    covered = all(any(changes.is_covered(reason, each, limits) for each in seen) for reason in found)
+    if not covered and not night.options.allow_mass_change:
         slug = night.site.slug
         raise _Braked(
             f"{'; '.join(reasons)}. Nothing of this site was changed; the run is parked. If this is right, "
             f"`sync runs approve {night.run_id} --site {slug}` and run again, or `sync run --site {slug} "
             "--allow-mass-change`; if not, ask the site what happened.",
             volume,
+            "full" if catch.delta.complete else "incremental",
         )
     if reasons:
         log.warning("site.run.brake_released", reasons=len(reasons))
     return reasons
 
 
-def _approved(warehouse: Warehouse, site: SiteConfig) -> str | None:
-    """Give the run that a person approved and that no run has made use of yet."""
-    for parked in warehouse.reader().parked(site=site.slug):
-        if parked.decision == "approved" and parked.used_by_run_id is None:
-            return parked.run_id
-    return None
+def _approved(warehouse: Warehouse, site: SiteConfig) -> tuple[ParkedRun, ...]:
+    """Give the parked runs that a person approved and that no run has made use of yet.
+
+    The next run that goes through uses up all of them, whether it needed them or not: they were about this change.
+    """
+    reader = warehouse.reader()
+    used = set(reader.state(site.slug, USED) or ())
+    return tuple(
+        parked
+        for parked in reader.parked(site=site.slug)
+        if parked.decision == "approved" and parked.used_by_run_id is None and parked.run_id not in used
+    )
+
+
+def _live(site: SiteConfig) -> QueryFilter:
+    return QueryFilter(sites=(site.slug,), states=tuple(state.value for state in LIVE))
+
+
+def _next_beginning(catch: _Catch) -> dict[str, Any] | None:
+    """Say where the next pull begins; None where it must be complete.
+
+    Columns that were left out tonight hold what they held: what changed in them meanwhile shows in no later pull but
+    a complete one.
+    """
+    if catch.found.impact.absent or catch.delta.watermark is None:
+        return None
+    return catch.delta.watermark.as_plain()
 
 
 # --- results
@@ -318,9 +391,9 @@ def _result(
 def _deliver(night: _Night, judged: Judged, result: SiteResult, queries: tuple[Query, ...]) -> SiteResult:
     """Write the site's list; what is stored stays stored where that fails."""
     app, site, snapshot = night.app, night.site, judged.snapshot
-    links = followup.query_links(app, snapshot.structure, snapshot.base_url, queries)
     now = app.clock.now().astimezone(app.config.study.zone)
     try:
+        links = followup.query_links(app, snapshot.structure, snapshot.base_url, queries)
         written = app.delivery.deliver(site, queries, judged.study, links=links, now=now)
     except OSError as error:
         folder = app.config.delivery.folder
@@ -329,13 +402,19 @@ def _deliver(night: _Night, judged: Judged, result: SiteResult, queries: tuple[Q
             f"delivery.folder, then `sync queries export --site {site.slug}`"
         )
         return replace(result, outcome="failed", exit_code=70, reason=reason)
+    except Exception as error:
+        place = errors.place_of(error)
+        log.error("site.lists.fault", fault=type(error).__name__, place=place)
+        reason = f"stored, but a fault of the program ({type(error).__name__} at {place}) kept the query list back"
+        return replace(result, outcome="failed", exit_code=70, reason=reason)
     return replace(result, lists=tuple(str(path) for path in written))
 
 
 def _failed(
     app: Application, site: SiteConfig, error: errors.SyncError, *, run_id: str, started: datetime, keep: bool
 ) -> SiteResult:
-    result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error))
+    kind = error.kind if isinstance(error, _Braked) else "full"
+    result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error), kind=kind)
     if not keep or isinstance(error, errors.SiteLocked):
         return result
     row = RunRow(

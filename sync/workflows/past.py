@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from schemas import project, pull
 from schemas.project import ProjectStructure
 from schemas.pull import Delta, Watermark
 from sync.ports.warehouse import SiteTransaction, WarehouseReader
-from sync.workflows import drift
+from sync.workflows import drift, mapped
 from sync.workflows.drift import Examined
 
 PROJECT, KNOWN = "project", "known_rows"
@@ -30,17 +30,28 @@ class Past:
     remembered: Any
     accepted: Any
     marks: Mapping[str, str] | None
+    #: what the last run's mapping read (sync.workflows.mapped)
+    mapped: Mapping[str, Any] | None
     watermark: Watermark | None
     #: schemas.pull.KNOWN_COLUMNS
     known: pl.DataFrame | None
     last_full: datetime | None
-    #: filled cells of the site when it was last pulled whole
+    #: filled cells and form rows of the site when it was last pulled whole
     cells: int
+    rows: int
 
     @property
     def structure(self) -> ProjectStructure | None:
         """Give the structure that this run compares with."""
         return drift.baseline(self.accepted, self.remembered)
+
+    def of_project(self, project_id: int) -> "Past":
+        """Forget where to begin and which rows are known where the last run read another project.
+
+        Ids, times and log of one project say nothing about another, even where one is a copy of the other.
+        """
+        known = self.remembered["structure"]["project_id"] if self.remembered else project_id
+        return self if known == project_id else replace(self, watermark=None, known=None)
 
 
 def read(reader: WarehouseReader, site: str) -> Past:
@@ -52,10 +63,12 @@ def read(reader: WarehouseReader, site: str) -> Past:
         remembered=reader.state(site, PROJECT),
         accepted=reader.state(site, drift.STATE),
         marks=reader.state(site, drift.MARKS_STATE),
+        mapped=reader.state(site, mapped.STATE),
         watermark=_watermark(last.counts.get("watermark")) if last else None,
         known=None if body is None else pl.read_ipc(io.BytesIO(body)),
         last_full=full.started if full else None,
         cells=int(full.counts.get("cells_known", 0)) if full else 0,
+        rows=int(full.counts.get("rows_known", 0)) if full else 0,
     )
 
 
@@ -76,8 +89,11 @@ def full_is_due(past: Past, now: datetime, weekly: str) -> bool:
     return False
 
 
-def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined) -> None:
-    """Leave what the next run needs; it belongs to the transaction that holds what the Delta brought."""
+def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined, *, reads: Mapping[str, Any] | None) -> None:
+    """Leave what the next run needs; it belongs to the transaction that holds what the Delta brought.
+
+    ``reads``: what the mapping reads now (``mapped.reads``); None where the project's dictionary is the mapping.
+    """
     snapshot = delta.snapshot
     remembered = {"structure": project.as_plain(snapshot.structure), "base_url": snapshot.base_url}
     _put(tx, PROJECT, remembered, past.remembered)
@@ -85,6 +101,8 @@ def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined) -> None
     if settled is not None:
         _put(tx, drift.STATE, settled, past.accepted)
     _put(tx, drift.MARKS_STATE, dict(found.marks), past.marks)
+    if reads is not None:
+        _put(tx, mapped.STATE, reads, past.mapped)
     known = pull.advanced(past.known if past.known is not None else pull.nothing_known(), delta)
     body = io.BytesIO()
     known.sort(pull.ROW_KEY).write_ipc(body, compression="zstd")

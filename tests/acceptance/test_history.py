@@ -49,7 +49,7 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.serving = small.serve(Path(self.folder.name))
+        self.serving = small.serve(Path(self.folder.name), frozen=self.token != small.BLIND)
         self.trial = self.serving.__enter__()
         small.fill(self.trial, 5)
         brakes = "deleted_records_allowed = 100\nchanged_cells_allowed = 10000"
@@ -225,7 +225,7 @@ def _effort(examples: int, steps: int) -> settings:
         max_examples=examples * (20 if LONG else 1),
         stateful_step_count=steps * (2 if LONG else 1),
         deadline=None,
-        # a history is told step by step; shrinking would run nights for minutes
+        # shrinking would run nights for minutes
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )

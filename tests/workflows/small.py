@@ -116,6 +116,9 @@ class Trial:
     sandbox: Sandbox
     clock: Clock
     url: str
+    #: the server's clock goes with the program's; a server without a log tells its time by its Date header, which
+    #: the sandbox takes from the machine
+    frozen: bool = True
     apps: dict[str, App] = field(default_factory=dict)
 
     @property
@@ -154,7 +157,8 @@ retries = 0
     def move(self, step: timedelta) -> None:
         """Let time pass, here and on the server."""
         self.clock.at += step
-        self.sandbox.clock.set(self.clock.at)
+        if self.frozen:
+            self.sandbox.clock.set(self.clock.at)
 
     def write(self, record: str, place: str, **values: str) -> None:
         """Write cells of one row of a record."""
@@ -216,18 +220,19 @@ def accept_all(app: App) -> None:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Trial]:
-    """Serve the trial without records."""
-    clock = Clock(START)
-    server = ServerClock()
-    server.set(START, timezone="Asia/Shanghai")
+def serve(folder: Path, *, frozen: bool = True) -> Iterator[Trial]:
+    """Serve the trial without records, on a clock of its own or on the machine's."""
+    server = ServerClock(timezone="Asia/Shanghai")
+    if frozen:
+        server.set(START)
+    clock = Clock(server.local().replace(tzinfo=ZONE))
     with closing(Sandbox(clock=server)) as sandbox:
         project = Project(slug="small", settings=Settings(project_id=17, title="Made up"), structure=STRUCTURE)
         project.users["owner"] = User(username="owner")
         project.users["blind"] = User(username="blind", rights=dict(FULL_RIGHTS) | {"logging": 0})
         sandbox.adopt(project, TOKEN, "owner")
         sandbox.add_token("small", BLIND, "blind")
-        trial = Trial(folder=folder, sandbox=sandbox, clock=clock, url=sandbox.start())
+        trial = Trial(folder=folder, sandbox=sandbox, clock=clock, url=sandbox.start(), frozen=frozen)
         try:
             yield trial
         finally:
