@@ -3,7 +3,8 @@
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +14,13 @@ from sync import errors
 from sync.config import SiteConfig
 from sync.ports.application import Application
 from sync.ports.source import Progress
+from sync.ports.stored import RunRow
 from sync.workflows import night
 from sync.workflows.results import NightOptions, SiteResult
 
 log = structlog.get_logger()
+
+_UNCHANGED = "nothing of this site was changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +84,38 @@ def _guarded(
     progress: Callable[[SiteConfig], Progress | None] | None,
 ) -> SiteResult:
     """Turn whatever happens at one site into its result; a fault of the program names its place, never a value."""
+    began = app.clock.now()
     try:
         report = progress(site) if progress else None
         return night.run_site(app, site, run_id=run_id, options=options, progress=report)
     except errors.ConfigError as error:
-        return SiteResult(site=site.slug, outcome="refused", exit_code=4, reason=str(error))
+        result = SiteResult(site=site.slug, outcome="refused", exit_code=4, reason=str(error))
     except Exception as error:
         place = errors.place_of(error)
         log.error("site.run.fault", site=site.slug, run_id=run_id, fault=type(error).__name__, place=place)
-        reason = f"a fault of the program itself ({type(error).__name__} at {place}); nothing of this site was changed"
-        return SiteResult(site=site.slug, outcome="failed", exit_code=70, reason=reason)
+        reason = f"a fault of the program itself ({type(error).__name__} at {place}); {_UNCHANGED}"
+        result = SiteResult(site=site.slug, outcome="failed", exit_code=70, reason=reason)
+    if not options.dry_run:
+        result = _noted(app, result, run_id, began)
+    return result
+
+
+def _noted(app: Application, result: SiteResult, run_id: str, began: datetime) -> SiteResult:
+    """Note a run that failed; a fault after the commit leaves the row of what was stored as it is, and says so."""
+    with suppress(Exception):
+        warehouse = app.warehouse()
+        if any(row.site == result.site for row in warehouse.reader().run(run_id)):
+            return replace(result, reason=str(result.reason).replace(_UNCHANGED, "what was pulled is stored"))
+        warehouse.record_run(
+            RunRow(
+                site=result.site,
+                run_id=run_id,
+                kind=result.kind,
+                started=began,
+                finished=app.clock.now(),
+                outcome=result.outcome,
+                exit_code=result.exit_code,
+                reason=result.reason,
+            )
+        )
+    return result

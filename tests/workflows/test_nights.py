@@ -1,0 +1,175 @@
+"""What a night reads, keeps and leaves alone: watermarks, projects, groups, drift and rights."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sync import bootstrap
+from sync.ports.stored import QueryFilter
+from sync.queries.model import State, Trigger
+from sync.sandbox.people import DEIDENTIFIED, NO_EXPORT, User
+from sync.workflows import desk
+from tests.workflows import small
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[small.Trial]:
+    """Serve a few records that a full night has stored, two days ago."""
+    with small.serve(tmp_path) as trial:
+        small.fill(trial)
+        assert small.run_night(trial.app("one")).exit_code == 0
+        trial.move(timedelta(days=2))
+        assert small.run_night(trial.apps["one"]).exit_code == 0
+        trial.move(timedelta(hours=20))
+        yield trial
+
+
+def changed(trial: small.Trial, old: str, new: str) -> bootstrap.App:
+    """Build the program anew on a changed configuration."""
+    path = trial.folder / "one.toml"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    trial.apps["one"].close()
+    trial.apps["one"] = bootstrap.build(path, {"TOKEN": small.TOKEN}, cwd=trial.folder, clock=trial.clock)
+    return trial.apps["one"]
+
+
+def whisper(trial: small.Trial, record: str, **values: str) -> None:
+    """Change a cell without a date or a line in the log, as a copied project differs from its model."""
+    trial.handle.project.records.get(record).rows["day_arm_1", "", 0].update(values)
+
+
+def test_another_project_under_the_same_site_is_read_whole_even_where_it_looks_alike(trial):
+    trial.handle.change_settings(project_id=18)
+    whisper(trial, "R5", weight="99")
+    app = changed(trial, "project_id = 17", "project_id = 18")
+    refused = small.run_night(app)
+    assert refused.exit_code == 4
+    assert "this is project 18, it was project 17" in str(refused.sites[0].reason)
+    small.accept_all(app)
+    taken = small.run_night(app).sites[0]
+    assert (taken.kind, taken.stored.cells_changed) == ("full", 1)
+
+
+def test_another_group_replaces_the_records_of_the_first_only_when_a_person_agrees(trial):
+    app = trial.app("two", groups=["north"])
+    assert small.run_night(app).exit_code == 0
+    north = {row.record for row in app.warehouse().reader().subjects("s_north")["s_north"]}
+    path = trial.folder / "two.toml"
+    path.write_text(path.read_text("utf-8").replace('group = "north"', 'group = "south"'), encoding="utf-8")
+    app.close()
+    app = trial.apps["two"] = bootstrap.build(path, {"TOKEN": small.TOKEN}, cwd=trial.folder, clock=trial.clock)
+    assert small.run_night(app).exit_code == 5
+    assert {row.record for row in app.warehouse().reader().subjects("s_north")["s_north"]} == north
+    assert small.run_night(app, allow_mass_change=True).exit_code == 0
+    south = {row.record for row in app.warehouse().reader().subjects("s_north")["s_north"]}
+    assert south
+    assert south.isdisjoint(north)
+
+
+def test_a_record_without_a_group_is_reported_and_no_row_crosses(trial):
+    app = trial.app("two", groups=["north", "south"])
+    assert small.run_night(app).exit_code == 0
+    trial.handle.assign_dag("R0", "")
+    trial.handle.assign_dag("R2", "south")
+    trial.move(timedelta(hours=2))
+    done = small.run_night(app)
+    assert done.exit_code == 0
+    assert all(any("without" in n or "no data access group" in n for n in site.notices) for site in done.sites)
+    held = {site: {row.record for row in rows} for site, rows in app.warehouse().reader().subjects().items()}
+    assert held == {"s_north": {"R4", "R6"}, "s_south": {"R1", "R2", "R3", "R5", "R7"}}
+
+
+def test_a_field_renamed_at_the_site_stops_it_and_changes_nothing(trial):
+    before = trial.dump("one")
+    fields = small.with_field(trial.handle.structure, "weight", field_name="weight_kg")
+    trial.handle.change_structure(fields=fields)
+    done = small.run_night(trial.apps["one"])
+    assert done.exit_code == 4
+    assert "weight" in str(done.sites[0].reason)
+    assert "sync sites drift --site all --accept" in str(done.sites[0].reason)
+    assert trial.dump("one") == before
+
+
+def test_a_new_field_is_a_notice(trial):
+    new = replace(trial.handle.structure.fields[1], field_name="remark", required_field="")
+    trial.handle.change_structure(fields=(*trial.handle.structure.fields[:2], new, *trial.handle.structure.fields[2:]))
+    done = small.run_night(trial.apps["one"])
+    assert done.exit_code == 0
+    assert any("remark" in notice for notice in done.sites[0].notices)
+    assert done.sites[0].stored.cells_changed == 0
+
+
+@pytest.mark.parametrize("right", [NO_EXPORT, DEIDENTIFIED])
+@pytest.mark.parametrize("full", [True, False])
+def test_withheld_columns_stop_the_site_and_are_never_read_as_blanks(trial, right, full):
+    before = trial.dump("one")
+    if right == DEIDENTIFIED:
+        small.with_field(trial.handle.structure, "initials", identifier="y")
+        fields = small.with_field(trial.handle.structure, "initials", identifier="y")
+        trial.handle.change_structure(fields=fields)
+    trial.handle.put_user(User(username="owner", forms_export={"person": right, "visit": right, "adverse": right}))
+    trial.write("R3", "day", weight="77")
+    done = small.run_night(trial.apps["one"], full=full)
+    assert done.exit_code in (4, 5), done.sites[0]
+    assert trial.dump("one") == before
+
+
+def test_an_unchanged_night_asks_for_one_row_a_record(trial):
+    trial.move(timedelta(hours=20))
+    quiet = small.run_night(trial.apps["one"]).sites[0]
+    assert quiet.kind == "incremental"
+    assert quiet.rows_asked <= 8 + 2, "one row a record, and no whole ones"
+    assert quiet.document()["rows_asked"] == quiet.rows_asked
+
+
+def test_a_decision_of_a_person_stands_through_the_nights_that_do_not_look(trial):
+    app = trial.apps["one"]
+    query = app.warehouse().reader().queries(QueryFilter(states=("OPEN",)))[0]
+    desk.decide(app, [query.number], desk.Decision(trigger=Trigger.CONFIRM, actor="me"))
+    for full in (False, True, False):
+        trial.move(timedelta(hours=25))
+        assert small.run_night(app, full=full).exit_code == 0
+        (now,) = app.warehouse().reader().queries(QueryFilter(numbers=(query.number,)))
+        assert (now.state, now.reason) == (State.CLOSED, "confirmed")
+
+
+def test_queries_that_nobody_looked_at_tonight_are_counted_as_unchanged(trial):
+    waiting = len(trial.apps["one"].warehouse().reader().queries(QueryFilter(states=("OPEN",))))
+    trial.move(timedelta(days=3))
+    small.run_night(trial.apps["one"])
+    done = small.run_night(trial.apps["one"]).sites[0]
+    assert done.records_pulled == 0
+    assert done.queries["unchanged"] == waiting > 0
+
+
+def test_a_deleted_record_closes_its_queries_even_where_another_cannot_be_judged(trial):
+    app = trial.apps["one"]
+    asked = app.warehouse().reader().queries(QueryFilter(states=("OPEN",)))[0]
+    trial.handle.delete_record(asked.key.record)
+    assert small.run_night(app).exit_code == 0
+    (now,) = app.warehouse().reader().queries(QueryFilter(numbers=(asked.number,)))
+    assert (now.state, now.reason) == (State.CLOSED, "not_applicable")
+
+
+def test_a_fault_of_the_program_is_noted_as_a_run_that_failed(trial, monkeypatch):
+    monkeypatch.setattr("sync.workflows.judging.judge_delta", lambda *_args, **_named: 1 / 0)
+    done = small.run_night(trial.apps["one"])
+    assert done.exit_code == 70
+    newest = trial.apps["one"].warehouse().reader().runs(site="all")[0]
+    assert (newest.run_id, newest.outcome, newest.exit_code) == (done.run_id, "failed", 70)
+
+
+def test_a_list_that_cannot_be_written_leaves_the_night_stored_and_says_so(trial, monkeypatch):
+    trial.write("R1", "day", weight="71")
+    monkeypatch.setattr("sync.workflows.followup.query_links", lambda *_args, **_named: 1 / 0)
+    done = small.run_night(trial.apps["one"])
+    assert done.exit_code == 70
+    assert str(done.sites[0].reason).startswith("stored, but")
+    assert trial.apps["one"].warehouse().reader().runs(site="all")[0].outcome == "ok"
+    monkeypatch.undo()
+    assert small.run_night(trial.apps["one"]).exit_code == 0
