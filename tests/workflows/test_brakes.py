@@ -1,0 +1,158 @@
+"""What looks like harm stops a site until a person has looked; an approval covers what was seen, once."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sync.workflows.results import SiteResult
+from tests.workflows import small
+
+TIGHT = "changed_cells_allowed = 5\nchanged_cells_percent = 5\ndeleted_records_allowed = 1"
+RECORDS = 30
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[small.Trial]:
+    """Serve thirty records that one full night has stored, with tight brakes."""
+    with small.serve(tmp_path) as trial:
+        small.fill(trial, RECORDS)
+        assert small.run_night(trial.app("one", brakes=TIGHT)).exit_code == 0
+        trial.move(timedelta(hours=30))
+        yield trial
+
+
+def night(trial: small.Trial, **options: bool) -> SiteResult:
+    """Run one night an hour later and give what it did."""
+    trial.move(timedelta(hours=1))
+    return small.run_night(trial.apps["one"], **options).sites[0]
+
+
+def braked(trial: small.Trial) -> str:
+    """Run a night that must stop and change nothing; give its run."""
+    before = trial.dump("one")
+    trial.move(timedelta(hours=1))
+    result = small.run_night(trial.apps["one"])
+    assert (result.sites[0].outcome, result.exit_code, result.sites[0].kind) == ("braked", 5, "incremental")
+    assert trial.dump("one") == before
+    return result.run_id
+
+
+def approve(trial: small.Trial, run_id: str) -> None:
+    assert trial.apps["one"].warehouse().decide("all", run_id, decision="approved", by="me", at=trial.clock.now())
+
+
+def change_units(trial: small.Trial, factor: int) -> None:
+    """Do what a centre does that reports another unit from now on."""
+    for number in range(RECORDS):
+        trial.write(f"R{number}", "day", weight=str(40 * factor + number))
+
+
+def test_changed_units_park_an_incremental_night_with_its_figures(trial):
+    change_units(trial, 2)
+    run_id = braked(trial)
+    (parked,) = trial.apps["one"].warehouse().reader().parked(site="all")
+    assert parked.run_id == run_id
+    assert parked.difference["cells_changed"] == RECORDS
+    assert parked.difference["cells_known"] > 100
+    assert braked(trial) != run_id, "nobody has looked, so the next night stops as well"
+
+
+def test_an_approved_change_goes_through_once_and_only_once(trial):
+    change_units(trial, 2)
+    approve(trial, braked(trial))
+    passed = night(trial)
+    assert (passed.exit_code, passed.stored.cells_changed) == (0, RECORDS)
+    assert any("known cells would change" in notice for notice in passed.notices)
+    change_units(trial, 3)
+    braked(trial)
+
+
+def test_two_approvals_of_one_change_do_not_let_another_through(trial):
+    change_units(trial, 2)
+    runs = [braked(trial), braked(trial)]
+    for run_id in runs:
+        approve(trial, run_id)
+    assert night(trial).exit_code == 0
+    change_units(trial, 3)
+    braked(trial)
+    used = trial.apps["one"].warehouse().reader().parked(site="all")
+    assert {parked.run_id for parked in used if parked.used_by_run_id} == set(runs)
+
+
+def test_an_approval_of_changed_cells_does_not_let_the_site_be_emptied(trial):
+    change_units(trial, 2)
+    approve(trial, braked(trial))
+    for number in range(RECORDS):
+        trial.handle.delete_record(f"R{number}")
+    braked(trial)
+
+
+def test_an_approval_does_not_grow(trial):
+    for number in range(12):
+        trial.write(f"R{number}", "day", weight=str(80 + number), height="150")
+    approve(trial, braked(trial))
+    change_units(trial, 2)
+    braked(trial)
+
+
+def test_an_approval_is_used_up_with_the_data_even_where_the_program_dies_right_after(trial, monkeypatch):
+    change_units(trial, 2)
+    approve(trial, braked(trial))
+    warehouse = type(trial.apps["one"].warehouse())
+    monkeypatch.setattr(warehouse, "use_approval", lambda *_args, **_named: 1 / 0)
+    broken = night(trial)
+    assert broken.exit_code == 70
+    assert str(broken.reason).endswith("what was pulled is stored")
+    monkeypatch.undo()
+    assert night(trial).exit_code == 0
+    change_units(trial, 3)
+    braked(trial)
+
+
+def test_rows_that_vanish_from_records_that_stay_brake(trial):
+    for number in range(20):
+        trial.drop(f"R{number}", "day")
+    run_id = braked(trial)
+    (parked,) = trial.apps["one"].warehouse().reader().parked(site="all")
+    assert parked.difference["rows_gone"] == 20
+    assert parked.difference["records_gone"] == 0
+    approve(trial, run_id)
+    assert night(trial).stored.deleted == 20
+
+
+def test_many_renames_are_no_deletion(trial):
+    for number in range(15):
+        trial.handle.rename_record(f"R{number}", f"N{number}")
+    passed = night(trial)
+    assert passed.exit_code == 0, passed.reason
+    assert passed.queries["closed"] == passed.queries["opened"] == 0
+
+
+def test_mass_deletion_and_an_emptied_site_brake(trial):
+    for number in range(5):
+        trial.handle.delete_record(f"R{number}")
+    braked(trial)
+    for number in range(5, RECORDS):
+        trial.handle.delete_record(f"R{number}")
+    braked(trial)
+    passed = night(trial, allow_mass_change=True)
+    assert passed.stored.deleted == 4 * RECORDS
+    assert any("the project is empty" in notice for notice in passed.notices)
+
+
+def test_many_new_queries_brake(trial):
+    app = trial.app("one", brakes="opened_queries_allowed = 5")
+    for number in range(RECORDS):
+        trial.write(f"R{number}", "day", weight="999")
+    assert small.run_night(app).exit_code == 5
+    assert small.run_night(app, allow_mass_change=True).exit_code == 0
+
+
+def test_a_dry_run_neither_parks_for_ever_nor_uses_an_approval(trial):
+    change_units(trial, 2)
+    run_id = braked(trial)
+    approve(trial, run_id)
+    assert night(trial, dry_run=True).exit_code == 0
+    assert night(trial).exit_code == 0
