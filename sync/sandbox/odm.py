@@ -17,8 +17,8 @@ VALIDATIONS = {
 }
 #: XML attribute of an ItemDef → dictionary key
 ITEM_ATTRIBUTES = {
-    "SectionHeader": "section_header",
     "FieldNote": "field_note",
+    "SectionHeader": "section_header",
     "BranchingLogic": "branching_logic",
     "RequiredField": "required_field",
     "Identifier": "identifier",
@@ -64,6 +64,17 @@ ROLE_RIGHTS = {
     "data_logging": "logging",
     "data_quality_design": "data_quality_create",
 }
+#: attributes of a UserRoles element in the order of recorded ones
+ROLE_ORDER = (
+    "role_name", "unique_role_name", "lock_record", "lock_record_multiform", "lock_record_customize",
+    "data_export_tool", "data_export_instruments", "data_import_tool", "data_comparison_tool", "data_logging",
+    "email_logging", "file_repository", "double_data", "user_rights", "data_access_groups", "graphical", "reports",
+    "design", "alerts", "calendar", "data_entry", "api_export", "api_import", "api_modules", "mobile_app",
+    "mobile_app_download_data", "record_create", "record_rename", "record_delete", "dts", "participants",
+    "data_quality_design", "data_quality_execute", "data_quality_resolution", "random_setup", "random_dashboard",
+    "random_perform", "realtime_webservice_mapping", "realtime_webservice_adjudicate", "external_module_config",
+    "mycap_participants",
+)  # fmt: skip
 #: attributes of a UserRoles element that are read as something else than a right
 ROLE_KEYS = frozenset({"role_name", "unique_role_name", "data_entry", "data_export_instruments"})
 #: pseudo items that hold data and are no fields of the dictionary

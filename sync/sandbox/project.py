@@ -72,6 +72,8 @@ class Settings:
     randomizations: tuple[Randomization, ...] = ()
     #: XML globals that are carried but not interpreted
     carried: Mapping[str, str] = field(default_factory=dict)
+    #: names of the XML globals in the order of the file that the project came from
+    globals_order: tuple[str, ...] = ()
     #: groups of XML globals that are carried likewise: (name of the group, name of the element, its attributes)
     carried_groups: tuple[tuple[str, str, Mapping[str, str]], ...] = ()
 

@@ -84,7 +84,8 @@ def project_from_plain(plain: Mapping[str, Any]) -> Project:
 def _settings(plain: Mapping[str, Any]) -> Settings:
     groups = tuple((group, name, values) for group, name, values in plain.get("carried_groups", ()))
     tables = tuple(_randomization(row) for row in plain.get("randomizations", ()))
-    return Settings(**{**plain, "carried_groups": groups, "randomizations": tables})
+    order = tuple(plain.get("globals_order", ()))
+    return Settings(**{**plain, "carried_groups": groups, "randomizations": tables, "globals_order": order})
 
 
 def _randomization(plain: Mapping[str, Any]) -> Randomization:

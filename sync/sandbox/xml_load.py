@@ -94,10 +94,13 @@ def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
     known: dict[str, object] = {}
     carried: dict[str, str] = {}
     groups: list[tuple[str, str, dict[str, str]]] = []
+    order: list[str] = []
     title = ""
     for node in holder if holder is not None else ():
         name = node.tag.rpartition("}")[2]
         value = node.text or ""
+        if name in odm.GLOBALS or (node.tag.startswith(f"{{{odm.REDCAP}}}") and not len(node)):
+            order.append(name)
         if name == "StudyName":
             title = value
         elif name in odm.GLOBALS:
@@ -115,6 +118,7 @@ def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
         creation_time=at.strftime("%Y-%m-%d %H:%M:%S"),
         carried=carried,
         carried_groups=tuple(groups),
+        globals_order=tuple(order),
         **known,  # type: ignore[arg-type]
     )
 

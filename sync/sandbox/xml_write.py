@@ -5,12 +5,11 @@ from datetime import datetime
 from itertools import groupby
 
 from sync.sandbox import odm, xml_write_data
-from sync.sandbox.dictionary import STATUS_CHOICES, Column, Field, Form, Structure
+from sync.sandbox.dictionary import Column, Structure
 from sync.sandbox.project import Project
 from sync.sandbox.records import Record
+from sync.sandbox.xml_write_design import Design
 
-_FIELD_TYPES = odm.back(odm.FIELD_TYPES)
-_VALIDATIONS = {"integer": "int", "number": "float"}
 _ROLE_ATTRIBUTES = odm.back(odm.ROLE_RIGHTS)
 
 
@@ -25,7 +24,10 @@ def write(
     `hash_ids` hides the records' names as an export to such a user does.
     """
     title = project.settings.title
-    oid = "".join(char for char in title if char.isascii() and char.isalnum()) or "Project"
+    words = "".join(word[:1].upper() + word[1:] for word in title.split())
+    oid = "".join(char for char in words if char.isascii() and char.isalnum()) or "Project"
+    design = Design(project.structure, with_groups=with_groups, with_surveys=with_surveys)
+    version_oid = f"Metadata.{oid}_{at:%Y-%m-%d_%H%M}"
     stamp = at.strftime("%Y-%m-%dT%H:%M:%S")
     lines = [
         '<?xml version="1.0" encoding="UTF-8" ?>',
@@ -36,18 +38,17 @@ def write(
         f'CreationDateTime="{stamp}" SourceSystem="Syncline sandbox" SourceSystemVersion="{odm.escape(version)}">',
         f'<Study OID="Project.{oid}">',
         *_globals(project),
-        f'<MetaDataVersion OID="Metadata.{oid}" Name="{odm.escape(title)}" '
+        f'<MetaDataVersion OID="{version_oid}" Name="{odm.escape(title)}" '
         f'redcap:RecordIdField="{project.structure.record_id}">',
         *_events(project.structure),
-        *_forms(project, with_groups=with_groups, with_surveys=with_surveys),
-        *_items(project.structure),
+        *design.lines(),
         "</MetaDataVersion>",
         "</Study>",
     ]
     if records is not None:
-        lines.append(f'<ClinicalData StudyOID="Project.{oid}" MetaDataVersionOID="Metadata.{oid}">')
+        lines.append(f'<ClinicalData StudyOID="Project.{oid}" MetaDataVersionOID="{version_oid}">')
         data = xml_write_data.DataWriter(
-            project, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files,
+            project, design, wanted, events, with_groups=with_groups, with_surveys=with_surveys, with_files=with_files,
             hash_ids=hash_ids,
         )  # fmt: skip
         for record in records:
@@ -61,12 +62,16 @@ def _globals(project: Project) -> Iterator[str]:
     settings, structure = project.settings, project.structure
     yield "<GlobalVariables>"
     yield f"\t<StudyName>{odm.escape(settings.title)}</StudyName>"
-    yield f"\t<StudyDescription>Metadata and data of {odm.escape(settings.title)}</StudyDescription>"
+    about = f'This file contains the metadata, events, and data for REDCap project "{settings.title}".'
+    yield f"\t<StudyDescription>{odm.escape(about).replace('&quot;', chr(34))}</StudyDescription>"
     yield f"\t<ProtocolName>{odm.escape(settings.title)}</ProtocolName>"
-    for name, key in odm.GLOBALS.items():
-        yield f"\t<redcap:{name}>{odm.escape(str(getattr(settings, key)))}</redcap:{name}>"
-    for name, value in settings.carried.items():
-        yield f"\t<redcap:{name}>{odm.escape(value)}</redcap:{name}>"
+    known = {name: str(getattr(settings, key)) for name, key in odm.GLOBALS.items()}
+    values = known | dict(settings.carried)
+    # those that the file had, where it had them, then the others
+    if settings.data_resolution == 1 and "DataResolutionWorkflowEnabled" not in settings.globals_order:
+        values.pop("DataResolutionWorkflowEnabled")
+    for name in dict.fromkeys([*settings.globals_order, *values]):
+        yield f"\t<redcap:{name}>{odm.escape(values.get(name, ''))}</redcap:{name}>"
     if structure.dags:
         yield "\t<redcap:DataAccessGroupsGroup>"
         for dag in structure.dags:
@@ -116,6 +121,8 @@ def _roles(project: Project) -> Iterator[str]:
         pairs = [("role_name", role.label), ("unique_role_name", role.unique_name)]
         pairs += [(_ROLE_ATTRIBUTES.get(right, right), str(value)) for right, value in role.rights.items()]
         pairs += [("data_export_instruments", exports), ("data_entry", entry), *role.attributes.items()]
+        place = {name: index for index, name in enumerate(odm.ROLE_ORDER)}
+        pairs.sort(key=lambda pair: place.get(pair[0], len(place)))
         yield f"\t\t<redcap:UserRoles{odm.attributes(pairs)}/>"
     yield "\t</redcap:UserRolesGroup>"
 
@@ -173,124 +180,3 @@ def _events(structure: Structure) -> Iterator[str]:
                 f'\t\t<FormRef FormOID="Form.{form}" OrderNumber="{number}" Mandatory="No" redcap:FormName="{form}"/>'
             )
         yield "\t</StudyEventDef>"
-
-
-def _item_ids(structure: Structure, field: Field) -> list[str]:
-    names = [column.name for column in structure.columns_of_form[field.form_name] if column.field == field.field_name]
-    return names or [field.field_name]
-
-
-def _forms(project: Project, *, with_groups: bool, with_surveys: bool) -> Iterator[str]:
-    structure = project.structure
-    groups: list[str] = []
-    for form in structure.forms:
-        fields = [field for field in structure.fields if field.form_name == form.name]
-        first = fields[0].field_name if fields else ""
-        yield f"\t<FormDef{odm.attributes(_form_pairs(form))}>"
-        if fields:
-            yield f'\t\t<ItemGroupRef ItemGroupOID="{form.name}.{first}" Mandatory="No"/>'
-            groups.append(f"\t<ItemGroupDef{odm.attributes(_group_pairs(form, first))}>")
-            for field in fields:
-                groups += [_item_ref(item, field.field_name) for item in _item_ids(structure, field)]
-                if field.field_name == structure.record_id:
-                    groups += [_item_ref(item, item) for item in _pseudo(structure, with_groups, with_surveys)]
-            groups.append("\t</ItemGroupDef>")
-        status = f"{form.name}_complete"
-        yield f'\t\t<ItemGroupRef ItemGroupOID="{form.name}.{status}" Mandatory="No"/>'
-        yield "\t</FormDef>"
-        groups.append(f'\t<ItemGroupDef OID="{form.name}.{status}" Name="Form Status" Repeating="No">')
-        groups.append(_item_ref(status, status))
-        groups.append("\t</ItemGroupDef>")
-    yield from groups
-
-
-def _form_pairs(form: Form) -> list[tuple[str, str]]:
-    return [
-        ("OID", f"Form.{form.name}"),
-        ("Name", form.label),
-        ("Repeating", "No"),
-        ("redcap:FormName", form.name),
-    ]
-
-
-def _group_pairs(form: Form, first: str) -> list[tuple[str, str]]:
-    return [("OID", f"{form.name}.{first}"), ("Name", form.label), ("Repeating", "No")]
-
-
-def _pseudo(structure: Structure, with_groups: bool, with_surveys: bool) -> list[str]:
-    names = [odm.DAG_ITEM] if with_groups and structure.dags else []
-    surveys = [form.name for form in structure.forms if form.survey]
-    if with_surveys and surveys:
-        names += [odm.SURVEY_ID_ITEM, *(f"{name}_timestamp" for name in surveys)]
-    return names
-
-
-def _item_ref(item: str, variable: str) -> str:
-    return f'\t\t<ItemRef ItemOID="{item}" Mandatory="No" redcap:Variable="{variable}"/>'
-
-
-def _items(structure: Structure) -> Iterator[str]:
-    lists: list[str] = []
-    for field in structure.fields:
-        for item in _item_ids(structure, field):
-            yield from _item(field, item)
-            lists.extend(_code_list(field, item))
-    for form in structure.forms:
-        name = f"{form.name}_complete"
-        kind = 'DataType="text" Length="1" redcap:FieldType="select"'
-        yield f'\t<ItemDef OID="{name}" Name="{name}" {kind} redcap:Variable="{name}">'
-        yield "\t\t<Question><TranslatedText>Complete?</TranslatedText></Question>"
-        yield f'\t\t<CodeListRef CodeListOID="{name}.choices"/>'
-        yield "\t</ItemDef>"
-        lists.append(f'\t<CodeList OID="{name}.choices" Name="{name}" DataType="text" redcap:Variable="{name}">')
-        lists += [_code(code, label) for code, label in STATUS_CHOICES]
-        lists.append("\t</CodeList>")
-    yield from lists
-
-
-def _item(field: Field, item: str) -> Iterator[str]:
-    validation = field.text_validation_type_or_show_slider_number
-    pairs = [
-        ("OID", item),
-        ("Name", item),
-        ("DataType", "text"),
-        ("Length", "999"),
-        ("redcap:Variable", field.field_name),
-        ("redcap:FieldType", _FIELD_TYPES.get(field.field_type, field.field_type)),
-        ("redcap:TextValidationType", _VALIDATIONS.get(validation, validation)),
-    ]
-    pairs += [(f"redcap:{name}", getattr(field, key)) for name, key in odm.ITEM_ATTRIBUTES.items()]
-    special = {"calc": "Calculation", "slider": "SliderLabels", "sql": "SqlQuery"}.get(field.field_type)
-    if special:
-        pairs.append((f"redcap:{special}", field.select_choices_or_calculations))
-    yield f"\t<ItemDef{odm.attributes([pair for pair in pairs if pair[1]])}>"
-    yield f"\t\t<Question><TranslatedText>{odm.escape(field.field_label)}</TranslatedText></Question>"
-    if field.choices:
-        yield f'\t\t<CodeListRef CodeListOID="{item}.choices"/>'
-    for comparator, limit in (("GE", field.text_validation_min), ("LE", field.text_validation_max)):
-        if limit:
-            yield f'\t\t<RangeCheck Comparator="{comparator}" SoftHard="Soft">'
-            yield f"\t\t\t<CheckValue>{odm.escape(limit)}</CheckValue>"
-            yield "\t\t</RangeCheck>"
-    yield "\t</ItemDef>"
-
-
-def _code_list(field: Field, item: str) -> Iterator[str]:
-    if not field.choices:
-        return
-    pairs = [("OID", f"{item}.choices"), ("Name", item), ("DataType", "text"), ("redcap:Variable", field.field_name)]
-    if field.field_type == "checkbox":
-        pairs.append(("redcap:CheckboxChoices", field.select_choices_or_calculations))
-        yield f"\t<CodeList{odm.attributes(pairs)}>"
-        yield from (_code(code, label) for code, label in (("1", "Checked"), ("0", "Unchecked")))
-    else:
-        yield f"\t<CodeList{odm.attributes(pairs)}>"
-        yield from (_code(code, label) for code, label in field.choices)
-    yield "\t</CodeList>"
-
-
-def _code(code: str, label: str) -> str:
-    return (
-        f'\t\t<CodeListItem CodedValue="{odm.escape(code)}"><Decode><TranslatedText>{odm.escape(label)}'
-        "</TranslatedText></Decode></CodeListItem>"
-    )

@@ -8,17 +8,19 @@ from sync.sandbox.dictionary import Column
 from sync.sandbox.export import hashed_id, row_keys
 from sync.sandbox.project import Project
 from sync.sandbox.records import Record, RowKey
+from sync.sandbox.xml_write_design import Design
 
 
 class DataWriter:
     """Write the data of one record after the other."""
 
     def __init__(
-        self, project: Project, wanted: Callable[[Column], bool], events: frozenset[str] | None,
+        self, project: Project, design: Design, wanted: Callable[[Column], bool], events: frozenset[str] | None,
         *, with_groups: bool, with_surveys: bool, with_files: bool, hash_ids: bool,
     ) -> None:  # fmt: skip
         """Take the project and what of it is wanted; `events` None means all."""
         self._project = project
+        self._layout = {form.name: design.groups(form) for form in project.structure.forms}
         self._wanted = wanted
         self._events = events
         self._groups = with_groups
@@ -56,45 +58,54 @@ class DataWriter:
 
     def _row(self, record: Record, key: RowKey, group: str) -> Iterator[str]:
         structure = self._project.structure
-        forms = structure.forms_on(key[0], key[1])
         cells = record.cells(key)
         bare = not key[1]
-        for number, form in enumerate(forms):
-            items = list(self._form(form, cells))
-            if bare and number == 0:
-                lead = [_datum(structure.record_id, self._name(record))]
-                lead += [_datum(odm.DAG_ITEM, group)] if group else []
-                if self._surveys and cells.get(odm.SURVEY_ID_ITEM):
-                    lead.append(_datum(odm.SURVEY_ID_ITEM, cells[odm.SURVEY_ID_ITEM]))
-                items = lead + items
-            elif not bare and group:
-                items = [_datum(odm.DAG_ITEM, group), *items]
+        for number, form in enumerate(structure.forms_on(key[0], key[1])):
+            items = self._form(form, cells, first=number == 0)
+            # the id stands in its own form; elsewhere only where there is nothing else to tell of a row
+            if bare and number == 0 and (form == structure.forms[0].name or not cells):
+                items = {structure.record_id: [_datum(structure.record_id, self._name(record))]} | items
+            if group and number == 0:
+                items[odm.DAG_ITEM] = [_datum(odm.DAG_ITEM, group)]
             if not items and bare:
                 continue
-            repeat = key[2] if key[2] else 1
-            yield f'\t\t\t<FormData FormOID="Form.{form}" FormRepeatKey="{repeat}">'
-            yield f'\t\t\t\t<ItemGroupData ItemGroupOID="{form}" ItemGroupRepeatKey="1">'
-            yield from items
-            yield "\t\t\t\t</ItemGroupData>"
+            yield f'\t\t\t<FormData FormOID="Form.{form}" FormRepeatKey="{key[2] or 1}">'
+            yield from self._grouped(form, items)
             yield "\t\t\t</FormData>"
 
-    def _form(self, form: str, cells: dict[str, str]) -> Iterator[str]:
-        stamp = f"{form}_timestamp"
-        if self._surveys and cells.get(stamp):
-            yield _datum(stamp, cells[stamp])
-        columns = self._project.structure.columns_of_form[form]
-        filled = [column for column in columns if self._wanted(column) and cells.get(column.name)]
-        boxes = {column.field for column in filled if column.kind == "checkbox"}
+    def _grouped(self, form: str, items: dict[str, list[str]]) -> Iterator[str]:
+        """Yield items in the groups of the form; what belongs to none of them (a group's name) goes first."""
+        written: set[str] = set()
+        groups = self._layout[form]
+        known = {name for group in groups for name in group.items}
+        loose = [line for name, lines in items.items() if name not in known for line in lines]
+        for group in groups:
+            lines = [line for name in group.items if name not in written for line in items.get(name, ())]
+            written |= set(group.items)
+            if not (loose or lines):
+                continue
+            yield f'\t\t\t\t<ItemGroupData ItemGroupOID="{group.oid}" ItemGroupRepeatKey="1">'
+            yield from [*loose, *lines]
+            yield "\t\t\t\t</ItemGroupData>"
+            loose = []
+
+    def _form(self, form: str, cells: dict[str, str], *, first: bool) -> dict[str, list[str]]:
+        """Return the lines of each item that holds data; a checkbox with any box checked shows all its boxes."""
+        out: dict[str, list[str]] = {}
+        for name in (odm.SURVEY_ID_ITEM, f"{form}_timestamp") if self._surveys else ():
+            if cells.get(name) and (first or name != odm.SURVEY_ID_ITEM):
+                out[name] = [_datum(name, cells[name])]
+        columns = [column for column in self._project.structure.columns_of_form[form] if self._wanted(column)]
+        boxes = {column.field for column in columns if column.kind == "checkbox" and cells.get(column.name)}
         for column in columns:
             value = cells.get(column.name, "")
-            if not self._wanted(column):
-                continue
             if column.kind == "checkbox" and column.field in boxes:
-                yield _datum(column.name, value or "0")
+                out[column.name] = [_datum(column.name, value or "0")]
             elif value and column.kind == "file":
-                yield from self._file(column, value)
+                out[column.name] = list(self._file(column, value))
             elif value and column.kind != "id":
-                yield _datum(column.name, value)
+                out[column.name] = [_datum(column.name, value)]
+        return out
 
     def _file(self, column: Column, value: str) -> Iterator[str]:
         document = self._project.documents.get(int(value)) if value.isdigit() else None
