@@ -36,7 +36,7 @@ def redone(project: Project, record: Record, changed: Iterable[str], now: dateti
     Works on a copy of the rows; calculations that this sandbox cannot compute keep their value.
     """
     structure = project.structure
-    fields = [field for field in structure.fields if field.field_type == "calc"]
+    fields = structure.calculated
     if not fields:
         return {}
     trial = Record(name=record.name, dag=record.dag, rows={key: dict(cells) for key, cells in record.rows.items()})

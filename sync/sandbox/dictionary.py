@@ -173,6 +173,11 @@ class Structure:
         return {item.field_name: item for item in self.fields}
 
     @cached_property
+    def calculated(self) -> tuple[Field, ...]:
+        """List the calculated fields."""
+        return tuple(item for item in self.fields if item.field_type == "calc")
+
+    @cached_property
     def form_by_name(self) -> dict[str, Form]:
         """Look a form up by its name."""
         return {form.name: form for form in self.forms}
