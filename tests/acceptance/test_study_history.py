@@ -1,0 +1,176 @@
+"""The same with the shipped study: site-wide and aging checks take part, visits are missed, time goes by.
+
+One centre of the invented trial with its entry errors; one warehouse follows by incremental nights, one by full ones.
+"""
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sync import bootstrap
+from sync.demo import stage
+from sync.errors import IllegalTransition
+from sync.ports.stored import QueryFilter
+from sync.queries.model import AnswerCode, Trigger
+from sync.sandbox.faults import Fault, Mode
+from sync.workflows import desk
+from tests.acceptance.conftest import START
+from tests.acceptance.dump import dump
+from tests.workflows import small
+
+LONG = bool(os.environ.get("SYNCLINE_LONG"))
+SEEDS = range(40) if LONG else range(1)
+NIGHTS = 12 if LONG else 4
+OWN = {"check_coverage", "site_memory", "parked_run", "site_state"}
+GENEROUS = "\n[brakes]\ndeleted_records_allowed = 1000\nchanged_cells_allowed = 100000\n"
+CENTRE = "drumtower"
+
+
+@pytest.fixture
+def playing(tmp_path: Path, erring_projects: dict[str, str]) -> Iterator[stage.Stage]:
+    """Serve one centre with its entry errors."""
+    playing = stage.set_up(tmp_path / "stage", {CENTRE: erring_projects[CENTRE]}, start=START)
+    yield playing
+    playing.sandbox.close()
+
+
+class Editor:
+    """Do to a project what staff do in a day, at random from a seed."""
+
+    def __init__(self, playing: stage.Stage, seed: int) -> None:
+        self.project = playing.sandbox.project(CENTRE)
+        self.chance = random.Random(seed)
+        self.renamed = 0
+
+    def day(self) -> None:
+        acts = [self.change, self.change, self.blank, self.drop, self.shift, self.twin, self.mark]
+        for act in self.chance.choices(acts, k=self.chance.randint(0, 4)):
+            act()
+        if self.chance.random() < 0.25:
+            self.chance.choice([self.delete, self.rename])()
+
+    def _row(self) -> tuple[str, tuple[str, str, int], dict[str, str]]:
+        name = self.chance.choice(self.project.record_names())
+        record = self.project.project.records.get(name)
+        key = self.chance.choice(sorted(record.rows))
+        return name, key, dict(record.cells(key))
+
+    def _set(self, name: str, key: tuple[str, str, int], **values: str) -> None:
+        self.project.set(name, values, event=key[0], instrument=key[1], instance=key[2])
+
+    def change(self) -> None:
+        name, key, cells = self._row()
+        numbers = [c for c, v in cells.items() if v.replace(".", "", 1).isdigit() and not c.endswith("_complete")]
+        if numbers:
+            self._set(name, key, **{self.chance.choice(sorted(numbers)): self.chance.choice(["1", "9999", "12", "x"])})
+
+    def blank(self) -> None:
+        name, key, cells = self._row()
+        filled = sorted(c for c, v in cells.items() if v and c != self.project.structure.record_id)
+        if filled:
+            self._set(name, key, **{self.chance.choice(filled): ""})
+
+    def shift(self) -> None:
+        name, key, cells = self._row()
+        dates = sorted(c for c, v in cells.items() if len(v) == 10 and v[4:5] == "-")
+        if dates:
+            self._set(name, key, **{self.chance.choice(dates): self.chance.choice(["2026-03-20", "2030-01-01"])})
+
+    def mark(self) -> None:
+        name, key, cells = self._row()
+        status = sorted(c for c in cells if c.endswith("_complete"))
+        if status:
+            self._set(name, key, **{self.chance.choice(status): "0"})
+
+    def twin(self) -> None:
+        """Give one subject the birth date and the like of another: a duplicate only the whole site shows."""
+        one, other = self.chance.sample(self.project.record_names(), 2)
+        event = self.project.structure.events[0].unique_name
+        cells = self.project.project.records.get(one).cells((event, "", 0))
+        forms = self.project.structure.columns_of_form["demographics"]
+        values = {c.name: cells.get(c.name, "") for c in forms if c.kind == "value" and cells.get(c.name)}
+        if values:
+            self.project.set(other, values, event=event)
+
+    def drop(self) -> None:
+        name, key, _ = self._row()
+        if len(self.project.project.records.get(name).rows) > 1:
+            self.project.delete_row(name, event=key[0], instrument=key[1], instance=key[2])
+
+    def delete(self) -> None:
+        if len(self.project.record_names()) > 4:
+            self.project.delete_record(self.chance.choice(self.project.record_names()))
+
+    def rename(self) -> None:
+        self.renamed += 1
+        self.project.rename_record(self.chance.choice(self.project.record_names()), f"NJDT-9{self.renamed:02d}")
+
+
+def programs(playing: stage.Stage) -> dict[str, bootstrap.App]:
+    """Build a program for each history; both use one key, so that hashes of values can be compared."""
+    text = playing.config_path.read_text("utf-8") + GENEROUS
+    apps = {}
+    for name in ("full", "incremental"):
+        path = playing.folder / f"{name}.toml"
+        path.write_text(text.replace("warehouse.sqlite", f"{name}.sqlite"), encoding="utf-8")
+        apps[name] = bootstrap.build(path, {}, cwd=playing.folder, clock=playing.clock)
+    return apps
+
+
+def held(playing: stage.Stage, name: str) -> small.Dump:
+    found = dump(f"sqlite:///{name}.sqlite", playing.folder)
+    return {table: rows for table, rows in found.items() if table not in OWN}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_incremental_nights_leave_what_full_nights_leave(playing, seed):
+    apps, editor, chance = programs(playing), Editor(playing, seed), random.Random(seed)
+    moment = START
+    try:
+        for number in range(NIGHTS):
+            playing.at(moment)
+            if chance.random() < 0.3:
+                mode = chance.choice([Mode.RESET, Mode.TRUNCATED, Mode.EMPTY_BODY, Mode.MISSING_ROWS])
+                playing.sandbox.faults.add(Fault(mode=mode, content="record", after=chance.randint(0, 3)))
+                small.run_night(apps["incremental"], allow_mass_change=True)
+                playing.sandbox.faults.clear()
+                playing.clock.set(moment)
+            for name, app in apps.items():
+                done = small.run_night(app, full=name == "full", allow_mass_change=True)
+                assert done.exit_code == 0, done.sites[0].reason
+                playing.clock.set(moment)
+            compare(playing, seed, number)
+            playing.at(moment + timedelta(hours=9))
+            editor.day()
+            decide(apps, chance)
+            moment += timedelta(days=chance.choice([1, 1, 2, 30]))
+        assert all(app.warehouse().reader().verify().problems == () for app in apps.values())
+    finally:
+        for app in apps.values():
+            app.close()
+        shutil.rmtree(playing.folder / "queries", ignore_errors=True)
+
+
+def compare(playing: stage.Stage, seed: int, number: int) -> None:
+    found, wanted = held(playing, "incremental"), held(playing, "full")
+    for table, rows in wanted.items():
+        differ = sorted(set(found[table]) ^ set(rows))
+        assert not differ, f"{table} differs in night {number} of seed {seed}: {differ[:4]}"
+
+
+def decide(apps: dict[str, bootstrap.App], chance: random.Random) -> None:
+    """Let a data manager decide on a few queries, in both histories alike."""
+    numbers = [query.number for query in apps["full"].warehouse().reader().queries(QueryFilter())]
+    for number in chance.sample(numbers, min(3, len(numbers))):
+        what = chance.choice([Trigger.CONFIRM, Trigger.ANSWER])
+        answer = AnswerCode.CONFIRMED if what is Trigger.ANSWER else None
+        for app in apps.values():
+            try:
+                desk.decide(app, [number], desk.Decision(trigger=what, actor="tester", answer=answer))
+            except IllegalTransition:
+                continue
