@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfoNotFoundError
 
-from sync.sandbox import guesses, quality_api, wire
+from sync.sandbox import guesses, naming, quality_api, wire
 from sync.sandbox.faults import Fault, Mode
 from sync.sandbox.project import Allocation, Randomization
 from sync.sandbox.wire import Reply
@@ -84,9 +84,10 @@ def _modes(given: object) -> tuple[Mode, ...]:
 
 
 def _whole(given: object, name: str) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | str) or not str(given).isdigit():
+    number = None if isinstance(given, bool) or not isinstance(given, int | str) else naming.whole(str(given))
+    if number is None:
         raise ValueError(f"{name} is not a whole number")
-    return int(given)
+    return number
 
 
 def _amount(given: object, name: str, *, most: float) -> float:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sync.sandbox import labels, people
+from sync.sandbox import labels, naming, people
 from sync.sandbox.dictionary import Column, Structure
 from sync.sandbox.people import Access
 from sync.sandbox.project import Project
@@ -160,7 +160,7 @@ def _lookup(mapping: Mapping[str, str]) -> Callable[[str], str]:
 
 def _file_name(project: Project) -> Callable[[str], str]:
     def name(value: str) -> str:
-        document = project.documents.get(int(value)) if value.isdigit() else None
+        document = project.documents.get(naming.whole(value) or 0)
         return document.name if document else value
 
     return name

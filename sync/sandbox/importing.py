@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sync.sandbox import editing, validation, wire
+from sync.sandbox import editing, naming, validation, wire
 from sync.sandbox.dictionary import Column, Structure
 from sync.sandbox.errors import LOCKED, NEEDS_REPEAT, NOT_DESIGNATED, NOT_REPEAT_FORM, NOT_REPEATING, ApiError
 from sync.sandbox.payload import TextRow
@@ -205,13 +205,14 @@ def _key(
         label = structure.form_by_name[instrument].name
         findings.add(shown, first, row.get(first, ""), NEEDS_REPEAT.format(field=first, form=label))
         return None
-    if not (instance.isascii() and instance.isdigit() and 0 < int(instance) < 10**6):
+    number = naming.whole(instance) or 0
+    if not 0 < number < 10**6:
         findings.add(
             shown, INSTANCE, instance, "The repeat instance must be a whole number"
         )  # guess: bad-instance-text
         return None
-    numbers[(name, event, instrument)] = max(numbers.get((name, event, instrument), 0), int(instance))
-    return (event, instrument, int(instance))
+    numbers[(name, event, instrument)] = max(numbers.get((name, event, instrument), 0), number)
+    return (event, instrument, number)
 
 
 def _misplaced(structure: Structure, column: Column, key: RowKey, row: TextRow) -> str | None:

@@ -44,6 +44,11 @@ def checkbox_column(field: str, code: str) -> str:
     return f"{field}___{re.sub(r'[^a-z0-9_]', '_', code.lower())}"
 
 
+def whole(text: str) -> int | None:
+    """Read a whole number of up to nine ASCII digits, None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Order record ids as people do: `2` before `10`, `331-2` before `331-10`."""
     return tuple(

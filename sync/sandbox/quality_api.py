@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sync.sandbox import wire
+from sync.sandbox import naming, wire
 from sync.sandbox.errors import ApiError
 from sync.sandbox.project import Project
 from sync.sandbox.quality import OPEN, RESPONSES, STATUSES, Resolution, Thread
@@ -135,8 +135,8 @@ def _thread(project: Project, row: Mapping[str, object], event_id: int) -> tuple
 
     A row of a repeating instrument finds none, for threads are opened without `repeat_instrument`.
     """
-    number = _text(row, "status_id")
-    if not (number.isascii() and number.isdigit()):
+    number = naming.whole(_text(row, "status_id"))
+    if number is None:
         raise ApiError(500, "The request cannot be processed")  # guess: empty-status-id
     record, name = _text(row, "record"), _text(row, "field_name")
     instrument, instance = _text(row, "repeat_instrument"), _instance(row)
@@ -145,7 +145,7 @@ def _thread(project: Project, row: Mapping[str, object], event_id: int) -> tuple
     for thread in project.queries:
         here = (thread.record, thread.event_id, thread.field_name) == (record, event_id, name)
         same_row = thread.repeat_instrument == instrument if instrument else thread.instance == instance
-        if thread.status_id == int(number):
+        if thread.status_id == number:
             if here and (not instance or thread.instance == instance):
                 found, named = thread, True
         elif here and same_row:
@@ -160,8 +160,7 @@ def _thread(project: Project, row: Mapping[str, object], event_id: int) -> tuple
 
 
 def _instance(row: Mapping[str, object]) -> int:
-    text = _text(row, "instance")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return naming.whole(_text(row, "instance")) or 0
 
 
 def _at(entry: Mapping[str, object]) -> str | None:

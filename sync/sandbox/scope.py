@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sync.sandbox.dictionary import Structure
 from sync.sandbox.evaluate import EvaluationError, Scope
-from sync.sandbox.naming import checkbox_column
+from sync.sandbox.naming import checkbox_column, whole
 from sync.sandbox.project import Project
 from sync.sandbox.records import Record, RowKey
 from validators.logic import tree
@@ -115,8 +115,8 @@ def _target(
 
 
 def _instance(word: str, current: int, known: list[int]) -> int:
-    if word.isdigit():
-        return int(word)
+    if (number := whole(word)) is not None:
+        return number
     places = {
         "current-instance": current,
         "previous-instance": current - 1,

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import TextIO
 
-from sync.sandbox import quality_api, xml_load
+from sync.sandbox import naming, quality_api, xml_load
 from sync.sandbox.sandbox import Sandbox
 
 _SUPER_LENGTH = 64
@@ -48,7 +48,7 @@ def parse_project(text: str) -> ProjectFile:
     if "token" not in given:
         raise ServeError(f"--project {name}: token= is missing (32 hexadecimal digits)")
     pid = given.get("pid", "")
-    if pid and not (pid.isascii() and pid.isdigit() and int(pid) > 0):
+    if pid and not naming.whole(pid):
         raise ServeError(f"--project {name}: pid= is not a whole number")
     if given.get("quality", "off") not in ("on", "off"):
         raise ServeError(f"--project {name}: quality= is on or off")

@@ -31,7 +31,7 @@ _TAG = re.compile(r"""<[A-Za-z][^<>"']*(?:(?:"[^"<]*"|'[^'<]*')[^<>"']*)*>""")
 _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
 #: groups of globals that are understood; all others are carried as they are
 _READ_GROUPS = frozenset({"DataAccessGroups", "RepeatingInstrumentsAndEvents", "Surveys", "UserRoles", "Reports"})
-_PAIR = re.compile(r"\[([^,\[\]]+),(\d+)\]")
+_PAIR = re.compile(r"\[([^,\[\]]+),([0-9]{1,9})\]")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
@@ -105,9 +105,7 @@ def _settings(root: ET.Element, project_id: int, at: datetime) -> Settings:
             title = value
         elif name in odm.GLOBALS:
             target = odm.GLOBALS[name]
-            known[target] = int(value) if target in odm.NUMERIC and value.isdigit() else value
-            if target in odm.NUMERIC and not value.isdigit():
-                known[target] = 0
+            known[target] = (naming.whole(value) or 0) if target in odm.NUMERIC else value
         elif node.tag.startswith(f"{{{odm.REDCAP}}}") and not len(node):
             carried[name] = value
         elif name.removesuffix("Group") not in _READ_GROUPS:
@@ -224,7 +222,7 @@ def _events(
     mapping: dict[str, tuple[str, ...]] = {}
     arms: dict[int, str] = {}
     for index, node in enumerate(version.iter(std("StudyEventDef")), 1):
-        number = int(node.get(ext("ArmNum"), "1"))
+        number = naming.whole(node.get(ext("ArmNum"), "1")) or 1
         arms.setdefault(number, node.get(ext("ArmName"), f"Arm {number}"))
         unique = node.get(ext("UniqueEventName")) or node.get("OID", "").removeprefix("Event.")
         events.append(
@@ -264,8 +262,8 @@ def _roles(root: ET.Element) -> Iterator[Role]:
         others: dict[str, str] = {}
         for attribute, value in node.attrib.items():
             right = odm.ROLE_RIGHTS.get(attribute, attribute)
-            if right in rights and value.isdigit():
-                rights[right] = int(value)
+            if right in rights and (given := naming.whole(value)) is not None:
+                rights[right] = given
             elif attribute not in odm.ROLE_KEYS:
                 others[attribute] = value
         yield Role(

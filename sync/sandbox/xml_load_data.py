@@ -41,7 +41,8 @@ def load_data(project: Project, root: ET.Element, at: datetime, username: str) -
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 1
+    number = naming.whole(text or "")
+    return 1 if number is None else number
 
 
 def _load_event(project: Project, record: Record, holder: ET.Element, event: str, instance: int) -> None:

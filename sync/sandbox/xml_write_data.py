@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Iterator
 
-from sync.sandbox import odm
+from sync.sandbox import naming, odm
 from sync.sandbox.dictionary import Column
 from sync.sandbox.export import hashed_id, row_keys
 from sync.sandbox.project import Project
@@ -108,7 +108,7 @@ class DataWriter:
         return out
 
     def _file(self, column: Column, value: str) -> Iterator[str]:
-        document = self._project.documents.get(int(value)) if value.isdigit() else None
+        document = self._project.documents.get(naming.whole(value) or 0)
         if document is None or not self._files:
             return
         pairs = [("ItemOID", column.name), ("redcap:DocName", document.name), ("redcap:MimeType", document.mime)]

@@ -124,6 +124,15 @@ def test_random_bytes_never_break_it(client):
         {"content": "record", "type": "eav", "data": '[{"value": 1}]'},
         {"content": "record", "format": "xml", "data": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'},
         {"content": "record", "format": "csv", "data": '"open,1\n'},
+        {"content": "user", "data": '[{"username": "x", "design": "²", "forms": {"visit": "²"}}]'},
+        {"content": "arm", "data": '[{"arm_num": "' + "9" * 5000 + '"}]'},
+        {"content": "project_settings", "data": '{"surveys_enabled": "' + "9" * 5000 + '"}'},
+        {
+            "content": "record",
+            "data": '[{"record_id": "1", "redcap_event_name": "unscheduled_arm_1", "redcap_repeat_instance": "'
+            + "9" * 5000
+            + '"}]',
+        },
     ],
 )
 def test_nonsense_is_refused_and_changes_nothing(client, data):

@@ -40,7 +40,7 @@ def create_project(sandbox: "Sandbox", parameters: Parameters, returned: str) ->
     if odm.strip():
         try:
             project = xml_load.load(odm, slug=slug, project_id=number, at=sandbox.clock.local(), username=_OWNER)
-        except xml_load.ProjectXmlError as error:
+        except ValueError as error:
             raise ApiError(400, f"The 'odm' is not a valid project XML: {error}") from None  # guess: create-texts
     else:
         project = _blank(sandbox, slug, number, longitudinal=attributes.get("is_longitudinal", "") == "1")

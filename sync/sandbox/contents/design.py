@@ -60,9 +60,10 @@ def _change(call: Call, details: str, **parts: object) -> None:
 
 def _number(row: TextRow, key: str) -> int:
     text = row.get(key, "").strip()
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    number = naming.whole(text)
+    if not number:
         raise ApiError(400, f"The value '{text}' of '{key}' is not a valid number")  # guess: design-texts
-    return int(text)
+    return number
 
 
 def metadata(call: Call) -> Reply:
@@ -219,9 +220,9 @@ def settings(call: Call) -> Reply:
     for key, value in given.items():
         target = _SETTINGS[key]
         if isinstance(getattr(current, target), int):
-            if not value.isdigit():
+            values[target] = naming.whole(value)
+            if values[target] is None:
                 raise ApiError(400, f"The value of '{key}' is not valid")  # guess: design-texts
-            values[target] = int(value)
         else:
             values[target] = value
     call.project.change_settings(**values)

@@ -1,6 +1,6 @@
 """Answer files: those of file fields, and the File Repository."""
 
-from sync.sandbox import editing, export, wire
+from sync.sandbox import editing, export, naming, wire
 from sync.sandbox.call import Call
 from sync.sandbox.contents.changes import need_import
 from sync.sandbox.contents.structure import check_names
@@ -16,7 +16,7 @@ def export_file(call: Call) -> Reply:
     if not export.may_export(call.project.structure, call.access, call.project.structure.column_by_name[field]):
         raise ApiError(403, NO_EXPORT)  # guess: no-export-text
     number = record.cells(key).get(field, "") if record else ""
-    document = call.project.documents.get(int(number)) if number.isdigit() else None
+    document = call.project.documents.get(naming.whole(number) or 0)
     if document is None:
         raise ApiError(400, NO_FILE)
     name = record.name if record else ""

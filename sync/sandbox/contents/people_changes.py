@@ -90,7 +90,7 @@ def user_dags(call: Call) -> Reply:
 
 
 def _rights(row: TextRow) -> dict[str, int]:
-    return {right: int(row[right]) for right in RIGHTS if row.get(right, "").isdigit()}
+    return {right: given for right in RIGHTS if (given := naming.whole(row.get(right, ""))) is not None}
 
 
 def _by_form(text: str) -> dict[str, int]:
@@ -98,8 +98,8 @@ def _by_form(text: str) -> dict[str, int]:
     out = {}
     for part in text.strip("{} ").replace('"', "").split(","):
         form, colon, right = part.partition(":")
-        if colon and right.strip().isdigit():
-            out[form.strip()] = int(right)
+        if colon and (given := naming.whole(right.strip())) is not None:
+            out[form.strip()] = given
     return out
 
 
