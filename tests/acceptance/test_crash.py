@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from sync.demo import stage
 from tests.acceptance.dump import dump
@@ -51,14 +53,7 @@ def test_a_killed_run_repeated_at_once_equals_an_undisturbed_one(erring, warehou
     struck = 0
     for attempt in range(KILLS):
         config, url = with_warehouse(playing, fresh_database(), f"killed{attempt}")
-        process = subprocess.Popen(
-            command(config), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(chance.uniform(0.25, 1.0) * took)
-        struck += process.poll() is None
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        struck += killed(config, after=chance.uniform(0.25, 1.0) * took)
         run(config)
         found = dump(url, playing.folder)
         for table, rows in wanted.items():
@@ -66,6 +61,72 @@ def test_a_killed_run_repeated_at_once_equals_an_undisturbed_one(erring, warehou
         if url.startswith("sqlite"):
             (playing.folder / url.removeprefix("sqlite:///")).unlink()
     assert struck, "every run ended before its kill; lengthen them"
+
+
+def test_a_killed_incremental_night_repeated_at_once_equals_an_undisturbed_one(erring):
+    """The first night is calm, the sites work on, the second night is killed; its warehouse is put back each time."""
+    playing = erring
+    config, _ = with_warehouse(playing, "sqlite:///warehouse.sqlite", "night")
+    stored, kept = playing.folder / "night.sqlite", playing.folder / "kept.sqlite"
+    run(config)
+    shutil.copy(stored, kept)
+    work_on(playing)
+    took = run(config)
+    wanted = dump("sqlite:///night.sqlite", playing.folder)
+    assert kinds(stored) == {"full", "incremental"}
+    chance = random.Random(SEED + 1)
+    struck = 0
+    for attempt in range(KILLS):
+        for rest in playing.folder.glob("night.sqlite*"):
+            rest.unlink()
+        shutil.copy(kept, stored)
+        struck += killed(config, after=chance.uniform(0.25, 1.0) * took)
+        run(config)
+        found = dump("sqlite:///night.sqlite", playing.folder)
+        for table, rows in wanted.items():
+            assert found[table] == rows, f"{table} differs after kill {attempt} (seed {SEED})"
+    assert struck, "every run ended before its kill; lengthen them"
+
+
+def work_on(playing: stage.Stage) -> None:
+    """Let each site correct, worsen, add, delete, rename and drop something."""
+    for slug in stage.CENTRES:
+        project = playing.sandbox.project(slug)
+        names = project.record_names()
+        for number, name in enumerate(names[:5]):
+            record = project.project.records.get(name)
+            key = sorted(record.rows)[-1]
+            numbers = sorted(c for c, v in record.cells(key).items() if v.isdigit() and not c.endswith("_complete"))
+            where = {"event": key[0], "instrument": key[1], "instance": key[2]}
+            project.set(name, dict.fromkeys(numbers[:3], str(number * 97)), **where)
+        project.delete_record(names[-1])
+        project.rename_record(names[-2], f"{names[-2]}9")
+        record = project.project.records.get(names[-3])
+        if len(record.rows) > 1:
+            key = sorted(record.rows)[0]
+            project.delete_row(names[-3], event=key[0], instrument=key[1], instance=key[2])
+
+
+def kinds(path: Path) -> set[str]:
+    """Tell which kinds of runs went through."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        found = set(connection.execute(sa.text("SELECT kind FROM sync_run WHERE outcome = 'ok'")).scalars())
+    engine.dispose()
+    return found
+
+
+def killed(config: Path, *, after: float) -> bool:
+    """Start a run and kill it after some seconds; tell whether it was still running."""
+    process = subprocess.Popen(
+        command(config), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    time.sleep(after)
+    alive = process.poll() is None
+    if alive:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return alive
 
 
 @pytest.fixture
