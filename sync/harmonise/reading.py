@@ -51,7 +51,10 @@ class Reading:
 
 def read(column: str, each: Field, source: Source, mapping: SiteMapping, missing_codes: Mapping[str, str]) -> Reading:
     """Plan how one column of a field is read at one site."""
-    words = tuple(_fold(word) for word in (*mapping.missing, *source.missing, *missing_codes))
+    # a word that is one of the field's own codes (ND, a BILAG grade) means what the field says
+    own = {_fold(code) for code in source.codes or (choice.code for choice in each.choices)}
+    said = (_fold(word) for word in (*mapping.missing, *source.missing, *missing_codes))
+    words = tuple(word for word in said if word not in own)
     text = pl.col(column)
     if each.kind is Kind.CHECKBOX:
         return Reading(column=column, words=words, typed=text.cast(pl.Int64, strict=False), check="TY01")

@@ -79,6 +79,13 @@ def test_words_for_missing_are_declared_and_not_problems():
     assert (values, problems, declared) == ([None, None, 7.0], {}, {0: "未查", 1: "ND"})
 
 
+def test_a_word_for_missing_that_is_a_code_of_the_field_means_what_the_field_says():
+    choices = (Choice(code="A", label={"en": "a"}), Choice(code="ND", label={"en": "not done"}))
+    head = 'missing = ["ND", "/"]'
+    values, problems, declared = read(Kind.CODED, ["ND", "/", "A"], head=head, more={"choices": choices})
+    assert (values, problems, declared) == (["ND", None, "A"], {}, {1: "/"})
+
+
 def test_chinese_and_slashed_dates_are_read_in_the_given_order():
     head = 'dates = ["%Y年%m月%d日", "%d/%m/%Y", "excel"]'
     assert read(Kind.DATE, ["2012年3月5日", "05/03/2012", "40973"], head=head)[0] == [date(2012, 3, 5)] * 3
