@@ -14,8 +14,7 @@ import structlog
 
 from schemas.frames import FormFrame
 from schemas.pull import Delta
-from sync import changes, errors
-from sync.changes import Volume
+from sync import errors
 from sync.config import SiteConfig
 from sync.harmonise.plan import SitePlan
 from sync.ports.application import Application
@@ -23,7 +22,8 @@ from sync.ports.source import Progress
 from sync.ports.stored import OutcomeRow, ParkedRun, QueryFilter, RunRow, SiteRow, StoreCounts
 from sync.ports.warehouse import SiteTransaction, Warehouse
 from sync.queries.model import LIVE, Query
-from sync.workflows import drift, followup, judging, mapped, past, subjects
+from sync.workflows import braking, drift, followup, judging, mapped, past, subjects
+from sync.workflows.braking import Braked, Stood
 from sync.workflows.drift import Examined
 from sync.workflows.followup import FollowedUp
 from sync.workflows.judging import Judged
@@ -31,9 +31,6 @@ from sync.workflows.past import Past
 from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
 
 log = structlog.get_logger()
-
-USED = "used_approvals"
-"""Name of the site state that lists the parked runs whose approval was used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +57,7 @@ class _Catch:
     judged: Judged
     #: as judged, with stored values in columns that were left out
     frames: tuple[FormFrame, ...]
-    held: frozenset[str]
+    stood: Stood
 
 
 class _DryRun(Exception):
@@ -69,15 +66,6 @@ class _DryRun(Exception):
     def __init__(self, result: SiteResult) -> None:
         self.result = result
         super().__init__("dry run")
-
-
-class _Braked(errors.BrakeEngaged):
-    """Carry the figures of a run that was stopped before harm."""
-
-    def __init__(self, message: str, volume: Volume, kind: str) -> None:
-        self.volume = volume
-        self.kind = kind
-        super().__init__(message)
 
 
 def run_site(
@@ -121,7 +109,7 @@ def _locked(
             run_id=run_id,
             started=started,
             options=options,
-            approved=_approved(warehouse, site),
+            approved=braking.approvals(warehouse.reader(), site.slug),
         )
         catch = _fetch(night, warehouse, progress)
         if night.plan.study is None:
@@ -167,8 +155,14 @@ def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _C
     frames = judged.harmonised.frames
     if absent:
         frames = drift.carry(frames, app.warehouse(judged.study).reader().frames(site.slug), absent)
-    held = frozenset(row.record for row in reader.subjects(site.slug).get(site.slug, ()))
-    return _Catch(past=before, delta=delta, found=found, judged=judged, frames=frames, held=held)
+    stood = Stood(
+        subjects=frozenset(row.record for row in reader.subjects(site.slug).get(site.slug, ())),
+        # read before the transaction: on PostgreSQL, new columns would keep other readers waiting until its end
+        rows_of_gone=braking.rows_of(app.warehouse(judged.study).reader().frames(site.slug), delta.gone)
+        if delta.gone
+        else 0,
+    )
+    return _Catch(past=before, delta=delta, found=found, judged=judged, frames=frames, stood=stood)
 
 
 def _refuse_losses(night: _Night, before: Past) -> None:
@@ -215,8 +209,18 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
             next_number=tx.next_number(),
             secret=night.app.hash_key,
         )
-        volume = _volume(night, catch, stored, before, after)
-        let_through = _brake(night, catch, volume)
+        volume = braking.volume(delta, catch.past, catch.stood, catch.frames, stored, before, after)
+        let_through = braking.brake(
+            volume,
+            night.app.config.brakes,
+            night.approved,
+            allow=night.options.allow_mass_change,
+            run_id=night.run_id,
+            site=night.site.slug,
+            kind="full" if delta.complete else "incremental",
+        )
+        if let_through:
+            log.warning("site.run.brake_released", reasons=len(let_through))
         tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
         _put_people(tx, judged, records)
         tx.quarantine(followup.quarantined(after.queries))
@@ -226,9 +230,7 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
         )
         reads = mapped.reads(judged.study, judged.mapping) if night.plan.mapping else None
         past.keep(tx, catch.past, delta, catch.found, reads=reads)
-        if night.approved:
-            used = {*(tx.state(USED) or ()), *(parked.run_id for parked in night.approved)}
-            tx.put_state(USED, sorted(used))
+        braking.use_up(tx, night.approved)
         result = _result(night, catch, stored, after, let_through)
         if night.options.dry_run:
             raise _DryRun(result)
@@ -263,75 +265,7 @@ def _put_people(tx: SiteTransaction, judged: Judged, records: list[str] | None) 
     )
 
 
-# --- brakes
-
-
-def _volume(night: _Night, catch: _Catch, stored: StoreCounts, before: tuple[Query, ...], after: FollowedUp) -> Volume:
-    delta = catch.delta
-    stood = sum(frame.rows.height for frame in catch.frames) + stored.deleted - stored.inserted
-    pulled = sum(int(frame.raw.count().sum_horizontal().sum()) for frame in catch.frames)
-    done = after.reconciled
-    return Volume(
-        records_before=len(catch.held),
-        records_now=len(delta.record_ids),
-        # a record that got another name is not gone
-        records_gone=len(catch.held - delta.record_ids - delta.renamed.keys()),
-        cells_known=pulled if delta.complete else max(pulled, catch.past.cells),
-        cells_changed=stored.cells_changed,
-        queries_open=sum(query.state in LIVE for query in before),
-        queries_closed=done.closed + done.answered + done.cancelled,
-        queries_opened=done.opened + done.reopened + done.candidates,
-        rows_known=stood if delta.complete else max(stood, catch.past.rows),
-        rows_gone=_rows_gone(night, catch, stored),
-    )
-
-
-def _rows_gone(night: _Night, catch: _Catch, stored: StoreCounts) -> int:
-    """Count the form rows that vanish from records which stay; those of records that are gone are not among them."""
-    gone = sorted(catch.delta.gone)
-    if not stored.deleted or not gone:
-        return stored.deleted
-    # read beside the transaction, so as it was before it
-    frames = night.app.warehouse(catch.judged.study).reader().frames(night.site.slug)
-    return max(0, stored.deleted - sum(int(frame.rows["record"].is_in(gone).sum()) for frame in frames))
-
-
-def _brake(night: _Night, catch: _Catch, volume: Volume) -> tuple[str, ...]:
-    """Stop before harm; raising inside the transaction leaves the site as it was. Gives what was let through.
-
-    An approval lets through what the person saw: the same reasons with figures not much larger.
-    """
-    limits = night.app.config.brakes
-    found = changes.reasons(volume, limits)
-    reasons = tuple(reason.sentence for reason in found)
-    seen = [Volume.from_plain(parked.difference) for parked in night.approved]
-    covered = all(any(changes.is_covered(reason, each, limits) for each in seen) for reason in found)
-    if not covered and not night.options.allow_mass_change:
-        slug = night.site.slug
-        raise _Braked(
-            f"{'; '.join(reasons)}. Nothing of this site was changed; the run is parked. If this is right, "
-            f"`sync runs approve {night.run_id} --site {slug}` and run again, or `sync run --site {slug} "
-            "--allow-mass-change`; if not, ask the site what happened.",
-            volume,
-            "full" if catch.delta.complete else "incremental",
-        )
-    if reasons:
-        log.warning("site.run.brake_released", reasons=len(reasons))
-    return reasons
-
-
-def _approved(warehouse: Warehouse, site: SiteConfig) -> tuple[ParkedRun, ...]:
-    """Give the parked runs that a person approved and that no run has made use of yet.
-
-    The next run that goes through uses up all of them, whether it needed them or not: they were about this change.
-    """
-    reader = warehouse.reader()
-    used = set(reader.state(site.slug, USED) or ())
-    return tuple(
-        parked
-        for parked in reader.parked(site=site.slug)
-        if parked.decision == "approved" and parked.used_by_run_id is None and parked.run_id not in used
-    )
+# --- what the next night needs
 
 
 def _live(site: SiteConfig) -> QueryFilter:
@@ -413,7 +347,7 @@ def _deliver(night: _Night, judged: Judged, result: SiteResult, queries: tuple[Q
 def _failed(
     app: Application, site: SiteConfig, error: errors.SyncError, *, run_id: str, started: datetime, keep: bool
 ) -> SiteResult:
-    kind = error.kind if isinstance(error, _Braked) else "full"
+    kind = error.kind if isinstance(error, Braked) else "full"
     result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error), kind=kind)
     if not keep or isinstance(error, errors.SiteLocked):
         return result
@@ -431,7 +365,7 @@ def _failed(
     with suppress(errors.SyncError):
         warehouse = app.warehouse()
         warehouse.record_run(row)
-        if isinstance(error, _Braked):
+        if isinstance(error, Braked):
             figures = asdict(error.volume)
             warehouse.park(
                 ParkedRun(site=site.slug, run_id=run_id, parked_at=started, reason=str(error), difference=figures)

@@ -173,3 +173,17 @@ def test_a_list_that_cannot_be_written_leaves_the_night_stored_and_says_so(trial
     assert trial.apps["one"].warehouse().reader().runs(site="all")[0].outcome == "ok"
     monkeypatch.undo()
     assert small.run_night(trial.apps["one"]).exit_code == 0
+
+
+@pytest.mark.postgres
+def test_new_columns_and_a_deletion_in_one_night_do_not_wait_for_each_other(trial, postgres_url):
+    app = trial.app("pg", warehouse=postgres_url)
+    assert small.run_night(app).exit_code == 0
+    new = replace(trial.handle.structure.fields[1], field_name="remark", required_field="")
+    trial.handle.change_structure(fields=(*trial.handle.structure.fields[:2], new, *trial.handle.structure.fields[2:]))
+    trial.handle.delete_record("R1")
+    before = trial.dump("pg")
+    assert small.run_night(app, dry_run=True).exit_code == 0
+    assert trial.dump("pg") == before, "a dry run made a column"
+    assert small.run_night(app).exit_code == 0
+    assert len(trial.dump("pg")["subject"]) == 7
