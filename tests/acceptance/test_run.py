@@ -95,6 +95,33 @@ def test_a_mapping_to_a_field_that_is_not_there_is_refused_with_the_nearest_name
     assert counted(served, "labs", "subject") == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('month_9     = "di_9_yue_arm_1"\n', "", "visits.month_9: 80 rows"),
+        (
+            "[forms.urine]\n",
+            '[forms.vitals]\nabsent = { pulse = "new form" }\n[forms.urine]\n',
+            "forms.vitals.fields.pulse",
+        ),
+    ],
+)
+def test_what_a_mapping_no_longer_reads_is_kept_until_a_person_accepts_the_loss(erring, old, new, says):
+    assert sync("run", "--site", "zhenjiang", config=erring.config_path).code == 0
+    before = dump("sqlite:///warehouse.sqlite", erring.folder)
+    path = erring.folder / "sites" / "zhenjiang.toml"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    done = sync("run", "--site", "zhenjiang", "--json", config=erring.config_path)
+    assert done.code == 4
+    assert says in done.document["sites"][0]["reason"]
+    assert dump("sqlite:///warehouse.sqlite", erring.folder) == before
+    accepted = sync("sites", "drift", "--site", "zhenjiang", "--accept", config=erring.config_path)
+    assert accepted.code == 0, accepted.err
+    assert sync("run", "--site", "zhenjiang", "--allow-mass-change", config=erring.config_path).code == 0
+
+
 def test_an_emptied_project_brakes_and_changes_nothing_until_it_is_allowed(served):
     assert sync("run", "--site", "drumtower", config=served.config_path).code == 0
     before = dump("sqlite:///warehouse.sqlite", served.folder)
