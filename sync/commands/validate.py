@@ -100,6 +100,7 @@ def _text(each: "Validation") -> Any:
         not_evaluated=each.not_evaluated,
         records=each.records,
         language=each.language,
+        notices=each.notices,
         stored=each.stored,
     )
 

@@ -30,6 +30,7 @@ def validation(
     not_evaluated: Sequence[NotEvaluated],
     records: int,
     language: str,
+    notices: Sequence[str] = (),
     stored: bool = False,
 ) -> Group:
     """Lay out one site's findings by patient, then what could not be checked, then one line that sums up."""
@@ -38,6 +39,8 @@ def validation(
         parts.append(_findings(study, findings, language))
     if not_evaluated:
         parts.append(_unchecked(not_evaluated))
+    if notices:
+        parts.append(Text("\n" + "\n".join(f"Note: {notice}" for notice in notices), style="yellow"))
     parts.append(_summary(findings, not_evaluated, records, stored=stored))
     return Group(*parts)
 

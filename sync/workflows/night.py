@@ -4,10 +4,11 @@ Everything between the fetch and the commit is decided by pure functions; what t
 transaction, which a brake, a dry run or a crash leaves as if it had never been.
 """
 
+import gzip
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -122,7 +123,14 @@ def _locked(
         with suppress(errors.SyncError):
             for parked in night.approved:
                 warehouse.use_approval(site.slug, parked.run_id, used_by=run_id)
+        _forget_payloads(night, warehouse)
         return _deliver(night, catch.judged, result, queries)
+
+
+def _forget_payloads(night: _Night, warehouse: Warehouse) -> None:
+    """Drop raw replies that are older than the configuration keeps them."""
+    days = night.app.config.warehouse.keep_payloads_days
+    warehouse.forget_payloads(night.site.slug, before=night.started - timedelta(days=days))
 
 
 def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _Catch:
@@ -228,6 +236,9 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
         tx.coverage(
             [each for each in judged.judgement.coverage if each.evaluated or each.failing or each.not_evaluated]
         )
+        if night.app.config.warehouse.keep_payloads_days:
+            body = gzip.compress(delta.snapshot.rows.write_csv().encode(), mtime=0)
+            tx.put_payload("records.csv.gz", body, pulled_at=delta.snapshot.pulled_at)
         reads = mapped.reads(judged.study, judged.mapping) if night.plan.mapping else None
         past.keep(tx, catch.past, delta, catch.found, reads=reads)
         braking.use_up(tx, night.approved)

@@ -75,6 +75,7 @@ def validate_site(
         raise
     except errors.SyncError as error:
         return Validation(site=site, language=language, at=now, stored=stored, error=error)
+    empty = int(not snapshot.rows.height)
     links = tuple(
         app.link(
             snapshot.structure,
@@ -96,7 +97,7 @@ def validate_site(
         records=snapshot.records,
         rows=snapshot.rows.height,
         links=links,
-        notices=judged.harmonised.notices,
+        notices=(*snapshot.notices, *judged.harmonised.notices, *(("the project holds no records",) * empty)),
     )
 
 

@@ -1,5 +1,6 @@
 """What a night does to a warehouse, what it refuses, and what it says."""
 
+import gzip
 import subprocess
 import sys
 import time
@@ -175,3 +176,17 @@ def test_lists_go_to_each_site_in_its_language_sorted_by_patient_and_visit(errin
     assert patients == sorted(patients)
     assert f"http://127.0.0.1:{erring.port}/redcap_v" in text
     assert "event_id=" in text
+
+
+def test_raw_replies_are_kept_for_as_long_as_asked(served):
+    edit(served, "[warehouse]\n", "[warehouse]\nkeep_payloads_days = 2\n")
+    assert sync("run", "--site", "drumtower", config=served.config_path).code == 0
+    engine = sa.create_engine(f"sqlite:///{served.folder / 'warehouse.sqlite'}")
+    with engine.connect() as connection:
+        ((name, body),) = connection.execute(sa.text("SELECT name, body FROM raw_payload")).all()
+    engine.dispose()
+    assert name == "records.csv.gz"
+    assert gzip.decompress(body).decode().startswith("subject_id,redcap_event_name")
+    edit(served, "keep_payloads_days = 2", "keep_payloads_days = 0")
+    assert sync("run", "--site", "drumtower", config=served.config_path).code == 0
+    assert counted(served, "raw_payload") == [0]
