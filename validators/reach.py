@@ -1,7 +1,7 @@
 """Say how far a check must see: one subject's data, the whole site's, or the calendar.
 
 A night that pulls only what changed judges only what changed, but for two kinds of checks: those whose verdict on one
-subject may depend on another's data, and those that may begin to fail because a day went by.
+subject may depend on another's data, and those that a day gone by may let fail, or pass.
 """
 
 from schemas.study import CheckSpec, Study
@@ -18,7 +18,7 @@ def site_wide(study: Study) -> frozenset[str]:
 
 
 def aging(study: Study) -> frozenset[str]:
-    """Name the study's checks that may begin to fail without any change of data."""
+    """Name the study's checks that may begin to fail, or to pass, without any change of data."""
     return frozenset(
         spec.id
         for spec in study.checks

@@ -68,7 +68,7 @@ def follow_up(
         next_number=next_number,
         prefix=judged.plan.prefix,
         secret=secret,
-        cells=Cells(judged.harmonised.frames),
+        cells=Cells(judged.seen),
         gone=gone,
     )
     looked_at = {query.number for query in concerned}

@@ -45,6 +45,13 @@ class Judged:
     touched: frozenset[str] | None = None
     #: checks that were judged for every record all the same
     rejudged: frozenset[str] = frozenset()
+    #: the whole site's frames where such checks were judged; else those of the pull
+    whole: tuple[FormFrame, ...] | None = None
+
+    @property
+    def seen(self) -> tuple[FormFrame, ...]:
+        """Give the frames that hold every cell which was judged."""
+        return self.harmonised.frames if self.whole is None else self.whole
 
     def concerns(self, record: str, check: str) -> bool:
         """Tell whether this judgement can say anything of a check at a record."""
@@ -94,7 +101,7 @@ def judge_delta(
     key = delta.snapshot.structure.record_field
     touched = frozenset(delta.snapshot.rows[key].to_list()) | delta.gone
     part = engine.judge(study, harmonised.frames, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=wide)
-    judgement = part
+    judgement, whole = part, None
     if wide or ages:
         whole = merging.merge(stored(study), harmonised.frames, touched)
         wider = engine.judge(study, whole, site=plan.slug, prefix=plan.prefix, as_of=as_of, only=wide | ages)
@@ -116,6 +123,7 @@ def judge_delta(
         responses=outcomes.derive(harmonised.frames, study),
         touched=touched,
         rejudged=wide | ages,
+        whole=whole,
     )
 
 

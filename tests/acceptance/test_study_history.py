@@ -29,6 +29,7 @@ NIGHTS = 12 if LONG else 4
 OWN = {"check_coverage", "site_memory", "parked_run", "site_state"}
 GENEROUS = "\n[brakes]\ndeleted_records_allowed = 1000\nchanged_cells_allowed = 100000\n"
 CENTRE = "drumtower"
+OPEN = QueryFilter(states=("OPEN",))
 
 
 @pytest.fixture
@@ -154,6 +155,39 @@ def test_incremental_nights_leave_what_full_nights_leave(playing, seed):
         for app in apps.values():
             app.close()
         shutil.rmtree(playing.folder / "queries", ignore_errors=True)
+
+
+def test_what_time_or_another_subject_changes_is_followed_up_alike(playing):
+    """A date that was in the future becomes past; a duplicate goes because the other subject was corrected."""
+    apps, project = programs(playing), playing.sandbox.project(CENTRE)
+    one, other = project.record_names()[:2]
+    event = next(e for e, forms in project.structure.mapping.items() if "demographics" in forms)
+    cells = dict(project.project.records.get(other).cells((event, "", 0)))
+    columns = [c.name for c in project.structure.columns_of_form["demographics"] if c.kind == "value"]
+    model = project.project.records.get(one).cells((event, "", 0))
+
+    def nights(day: int) -> None:
+        playing.at(START + timedelta(days=day))
+        for name, app in apps.items():
+            assert small.run_night(app, full=name == "full", allow_mass_change=True).exit_code == 0
+            playing.clock.set(START + timedelta(days=day))
+        compare(playing, -1, day)
+
+    try:
+        nights(0)
+        project.set(other, {name: model.get(name, "") for name in columns}, event=event)
+        project.set(one, {"lab_date": "2026-03-05"}, event="month_3_arm_1")
+        nights(1)
+        raised = {(q.key.check, q.key.record) for q in apps["full"].warehouse().reader().queries(OPEN)}
+        assert {("ID02", one), ("DT02", one)} <= raised
+        project.set(other, {name: cells.get(name, "") for name in columns}, event=event)
+        nights(3)
+        nights(5)
+        left = {(q.key.check, q.key.record) for q in apps["incremental"].warehouse().reader().queries(OPEN)}
+        assert {("ID02", one), ("DT02", one)}.isdisjoint(left)
+    finally:
+        for app in apps.values():
+            app.close()
 
 
 def compare(playing: stage.Stage, seed: int, number: int) -> None:

@@ -180,7 +180,7 @@ _CHECKS: tuple[LibraryCheck, ...] = (
 )
 
 _SITE_WIDE = frozenset({"identity.duplicate"})
-_AGES = frozenset({"visits.overdue", "completeness.form_incomplete"})
+_AGES = frozenset({"visits.overdue", "completeness.form_incomplete", "chronology.future"})
 
 CHECKS: Mapping[str, LibraryCheck] = {
     each.name: replace(each, site_wide=each.name in _SITE_WIDE, ages=each.name in _AGES) for each in _CHECKS
