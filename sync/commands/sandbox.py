@@ -24,12 +24,28 @@ def command() -> None:
 @click.option(
     "--project", "projects", multiple=True, metavar="FILE.xml,slug=S,token=HEX32,pid=N", help="Load a project."
 )
-def serve(host: str, port: int, state_dir: Path | None, super_token: str | None, projects: tuple[str, ...]) -> None:
+@click.option("--timezone", default="UTC", show_default=True, help="The server's own time zone, e.g. Asia/Shanghai.")
+def serve(
+    host: str,
+    port: int,
+    state_dir: Path | None,
+    super_token: str | None,
+    projects: tuple[str, ...],
+    timezone: str,
+) -> None:
     """Serve projects over HTTP until stopped; prints `ready http://…/api/` when it accepts connections."""
     from sync.sandbox import serve as server
 
     try:
-        server.serve(list(projects), host=host, port=port, state_dir=state_dir, super_token=super_token, out=sys.stdout)
+        server.serve(
+            list(projects),
+            host=host,
+            port=port,
+            state_dir=state_dir,
+            super_token=super_token,
+            out=sys.stdout,
+            timezone=timezone,
+        )
     except (ValueError, OSError) as error:
         raise click.UsageError(f"{error}") from None
 

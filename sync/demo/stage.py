@@ -76,7 +76,7 @@ class Stage:
     @property
     def serve_command(self) -> str:
         """Give the command that serves the same sandbox again."""
-        return f"sync sandbox serve --state {self.folder / 'sandbox'} --port {self.port}"
+        return f"sync sandbox serve --state {self.folder / 'sandbox'} --port {self.port} --timezone {ZONE}"
 
     def app(self, warehouse_url: str | None = None) -> App:
         """Build the program on this stage's configuration."""

@@ -47,8 +47,11 @@ class ServerClock:
             self._frozen = None
             self._shift = timedelta(0)
 
+    def instant(self) -> datetime:
+        """Return the moment that the server's clock shows, aware."""
+        with self._lock:
+            return self._frozen or self._source() + self._shift
+
     def local(self) -> datetime:
         """Return server-local time, naive, as REDCap writes it."""
-        with self._lock:
-            instant = self._frozen or self._source() + self._shift
-            return instant.astimezone(self._zone).replace(tzinfo=None)
+        return self.instant().astimezone(self._zone).replace(tzinfo=None)

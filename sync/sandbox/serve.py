@@ -10,6 +10,7 @@ from threading import Event
 from typing import TextIO
 
 from sync.sandbox import naming, quality_api, xml_load
+from sync.sandbox.clock import ServerClock
 from sync.sandbox.sandbox import Sandbox
 
 _SUPER_LENGTH = 64
@@ -105,19 +106,26 @@ def serve(
     state_dir: Path | str | None = None,
     super_token: str | None = None,
     out: TextIO | None = None,
+    *,
+    timezone: str = "UTC",
 ) -> None:
     """Serve until SIGTERM or SIGINT, printing exactly one line, `ready <url>`, to `out` when accepting.
 
-    Raises ServeError before that for anything wrong with the arguments or a port that is taken.
+    `timezone` is the server's own (a name of the tz database): dates of the log are written in it. Raises
+    ServeError before that for anything wrong with the arguments or a port that is taken.
     """
     out = out or sys.stdout
     if super_token and len(super_token) != _SUPER_LENGTH:
         raise ServeError("--super-token is not 64 hexadecimal digits")
+    try:
+        clock = ServerClock(timezone=timezone)
+    except (KeyError, ValueError):
+        raise ServeError(f"--timezone: no time zone is called '{timezone}'") from None
     stop = Event()
     before = {
         number: signal.signal(number, lambda *_received: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
     }
-    sandbox = Sandbox(state=Path(state_dir) if state_dir else None, super_token=super_token or "")
+    sandbox = Sandbox(clock=clock, state=Path(state_dir) if state_dir else None, super_token=super_token or "")
     try:
         load_into(sandbox, projects)
         try:

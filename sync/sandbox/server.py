@@ -230,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         headers = {
             "Server": self.server_version,
-            "Date": self.date_time_string(),
+            "Date": self.date_time_string(self.server.sandbox.clock.instant().timestamp()),
             **_HEADERS,
             **reply.headers,
             "REDCap-Random-Text": secrets.token_hex(12),

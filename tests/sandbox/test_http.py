@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -286,3 +287,16 @@ def test_a_stopped_sandbox_starts_again_with_its_state(tmp_path, invented_xml):
         assert requests.post(again.start(), data=call, timeout=5).status_code == 403
     with Sandbox(state=tmp_path) as last:
         assert requests.post(last.start(), data=call, timeout=5).status_code == 403
+
+
+def test_the_date_of_a_reply_is_the_servers_own(invented_xml):
+    with Sandbox() as sandbox:
+        sandbox.add_project(invented_xml, slug="one", token="a" * 32)
+        sandbox.clock.set(datetime(2012, 3, 5, 2, 0, tzinfo=UTC), timezone="Asia/Shanghai")
+        reply = requests.post(sandbox.start(), data={"token": "a" * 32, "content": "version"}, timeout=5)
+        assert reply.headers["Date"] == "Mon, 05 Mar 2012 02:00:00 GMT"
+
+
+def test_a_zone_that_does_not_exist_is_refused():
+    with pytest.raises(serve.ServeError, match="no time zone is called 'Mars/Base'"):
+        serve.serve([], "127.0.0.1", 0, timezone="Mars/Base")
