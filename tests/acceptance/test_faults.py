@@ -32,7 +32,7 @@ STAGES = [
 MATRIX = [
     pytest.param(mode, content, after, full, id=f"{mode}-{content}-{after}-{'full' if full else 'incremental'}")
     for number, (mode, (content, after), full) in enumerate(product(MODES, STAGES, (False, True)))
-    if LONG or number % 23 == 0
+    if LONG or number % 47 == 0
 ]
 WRITES = ["put_site", "store", "put_queries", "put_subjects", "put_visits", "put_outcomes", "quarantine", "coverage",
           "put_state", "put_memory", "finish_run"]  # fmt: skip
@@ -135,7 +135,7 @@ def _breaking(method: Callable[..., Any]) -> Callable[..., Any]:
     return broken
 
 
-@pytest.mark.parametrize("pages", range(0, 60, 1 if LONG else 12))
+@pytest.mark.parametrize("pages", range(0, 60, 1 if LONG else 20))
 def test_a_full_disk_leaves_the_site_as_it_was(scene, pages):
     app = scene.app()
     engine = app.warehouse()._engine

@@ -232,8 +232,8 @@ def _effort(examples: int, steps: int) -> settings:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = _effort(8, 15)
+TestHistories.settings = _effort(4, 15)
 TestHistoriesOfGroups = HistoriesOfGroups.TestCase
-TestHistoriesOfGroups.settings = _effort(5, 15)
+TestHistoriesOfGroups.settings = _effort(4, 15)
 TestHistoriesWithoutLog = HistoriesWithoutLog.TestCase
-TestHistoriesWithoutLog.settings = _effort(3, 12)
+TestHistoriesWithoutLog.settings = _effort(2, 12)
