@@ -56,9 +56,7 @@ def _equality(left: Piece, right: Piece, span: tree.Span, *, as_of: datetime) ->
         return pieces.certain_or_null(code, (left, right), span, uncertain=False)
     if code is None:
         return same
-    return pieces.certain_or_null(
-        code | same.value, (same, left, right), span, uncertain=same.unknown is not None
-    )
+    return pieces.certain_or_null(code | same.value, (same, left, right), span, uncertain=same.unknown is not None)
 
 
 def _equal_codes(left: Piece, right: Piece) -> pl.Expr | None:
@@ -85,9 +83,7 @@ def _equal_values(left: Piece, right: Piece, span: tree.Span, *, as_of: datetime
         same = _same_text(left, right)
     else:
         pair = (_number_if_any(left), _number_if_any(right))
-        same = (pair[0].value == pair[1].value).fill_null(False) | pl.all_horizontal(
-            _empty(left), _empty(right)
-        )
+        same = (pair[0].value == pair[1].value).fill_null(False) | pl.all_horizontal(_empty(left), _empty(right))
     # A missing-data code leaves its value null without being blank: it equals no blank.
     coded = [side.missing.is_null() for side in (left, right) if side.missing is not None]
     if coded and not any(side.literal is not None for side in (left, right)):

@@ -108,9 +108,7 @@ def _shown(value: bool | float | str | None) -> str:
 class _Reader:
     """Evaluate parts of one tree over one row."""
 
-    def __init__(
-        self, row: Mapping[str, Any], resolve: Resolve, smart: ResolveSmart | None, as_of: datetime
-    ) -> None:
+    def __init__(self, row: Mapping[str, Any], resolve: Resolve, smart: ResolveSmart | None, as_of: datetime) -> None:
         self._row = row
         self._resolve = resolve
         self._resolve_smart = smart

@@ -78,9 +78,7 @@ def _constant(moment: date | datetime | time | None, span: tree.Span) -> Piece:
         case time():
             return Piece(value=pl.lit(moment, dtype=pl.Time), kind=Kind.TIME, span=span)
         case None:
-            return Piece(
-                value=pl.lit(None, dtype=pl.Datetime("us")), kind=Kind.DATETIME, span=span, literal=""
-            )
+            return Piece(value=pl.lit(None, dtype=pl.Datetime("us")), kind=Kind.DATETIME, span=span, literal="")
 
 
 def aligned(first: Piece, second: Piece) -> tuple[Piece, Piece]:
@@ -101,9 +99,7 @@ def aligned(first: Piece, second: Piece) -> tuple[Piece, Piece]:
 
 def _midnight(piece: Piece) -> Piece:
     value = piece.value.cast(pl.Datetime("us"))
-    return Piece(
-        value=value, kind=Kind.DATETIME, span=piece.span, unknown=piece.unknown, weight=piece.weight + 1
-    )
+    return Piece(value=value, kind=Kind.DATETIME, span=piece.span, unknown=piece.unknown, weight=piece.weight + 1)
 
 
 def _dated(call: Invocation, index: int) -> Piece:
@@ -130,9 +126,7 @@ def _unit(piece: Piece) -> str:
     written = piece.literal or ""
     unit = written if written in SECONDS else written.lower()
     if piece.kind is not Kind.TEXT or unit not in SECONDS:
-        raise Refusal(
-            "The unit of datediff must be one of 'y', 'M', 'd', 'h', 'm', 's' in quotes.", piece.span
-        )
+        raise Refusal("The unit of datediff must be one of 'y', 'M', 'd', 'h', 'm', 's' in quotes.", piece.span)
     return unit
 
 

@@ -63,10 +63,7 @@ def read(chain: str, *, text: str, start: int) -> tree.Reference:
     Raises LogicSyntaxError with the place inside the chain that cannot be read.
     """
     span = tree.Span(start, start + len(chain))
-    parts = [
-        _part(bracket.group(1), at=start + bracket.start(1), text=text)
-        for bracket in _BRACKET.finditer(chain)
-    ]
+    parts = [_part(bracket.group(1), at=start + bracket.start(1), text=text) for bracket in _BRACKET.finditer(chain)]
     if len(parts) > _LONGEST_CHAIN:
         reason = "A reference has at most an event, a field and an instance, each in its own brackets."
         raise LogicSyntaxError(reason, text=text, position=parts[_LONGEST_CHAIN].at)

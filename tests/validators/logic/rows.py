@@ -54,9 +54,7 @@ def resolve(field: tree.Field):
     name = column(field)
     if name not in NAMES or field.event is not None or field.instance is not None:
         return logic.Unresolved(reason="there is no such field")
-    return logic.Resolved(
-        column=name, kind=KINDS[name[0]], unparsable=f"{name}__bad", missing_code=f"{name}__code"
-    )
+    return logic.Resolved(column=name, kind=KINDS[name[0]], unparsable=f"{name}__bad", missing_code=f"{name}__code")
 
 
 def frame(*rows: str) -> pl.DataFrame:

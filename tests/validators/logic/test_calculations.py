@@ -183,9 +183,7 @@ def test_the_run_and_not_the_clock_says_what_today_is():
 
 def test_a_calculation_tells_blank_from_not_evaluated_and_why():
     compiled = logic.compile_value(parser.parse("[n1] * 2"), resolve, as_of=AS_OF)
-    rows = frame("n1=2", "", "n1=!").select(
-        value=compiled.value, evaluated=compiled.evaluated, why=compiled.reason
-    )
+    rows = frame("n1=2", "", "n1=!").select(value=compiled.value, evaluated=compiled.evaluated, why=compiled.reason)
     assert rows.rows() == [
         (4.0, True, None),
         (None, True, None),

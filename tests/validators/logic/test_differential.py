@@ -25,10 +25,7 @@ UNKNOWN = object()
 NUMBERS = [BLANK, UNKNOWN, 0.0, 1.0, -2.5]
 CODES = [BLANK, "1", "01", "2", "A", "a"]
 KINDS = {"n": Kind.NUMBER, "m": Kind.NUMBER, "c": Kind.CODED, "t": Kind.TEXT}
-ROWS = [
-    dict(zip("nmct", cells, strict=True))
-    for cells in itertools.product(NUMBERS, NUMBERS[:4], CODES, CODES[:5])
-]
+ROWS = [dict(zip("nmct", cells, strict=True)) for cells in itertools.product(NUMBERS, NUMBERS[:4], CODES, CODES[:5])]
 
 
 def _column(name):
@@ -109,8 +106,7 @@ def reference(node, row):
 
 def computed(node, row):
     left, right = (
-        as_number(reference(side, row), literal=isinstance(side, tree.Text))
-        for side in (node.left, node.right)
+        as_number(reference(side, row), literal=isinstance(side, tree.Text)) for side in (node.left, node.right)
     )
     if UNKNOWN in (left, right):
         return UNKNOWN
@@ -220,9 +216,7 @@ def _arithmetic(children):
     return (
         st.builds(tree.Binary, operator=ARITHMETIC, left=children, right=children)
         | st.builds(tree.Unary, operator=st.sampled_from([Operator.SUB, Operator.ADD]), operand=children)
-        | st.builds(
-            tree.Call, name=st.just("sum"), arguments=st.lists(children, min_size=1, max_size=3).map(tuple)
-        )
+        | st.builds(tree.Call, name=st.just("sum"), arguments=st.lists(children, min_size=1, max_size=3).map(tuple))
     )
 
 
@@ -246,9 +240,7 @@ def _boolean(children):
             operands=st.lists(children, min_size=2, max_size=3).map(tuple),
         )
         | st.builds(tree.Unary, operator=st.just(Operator.NOT), operand=children)
-        | st.builds(
-            tree.Binary, operator=st.sampled_from(sorted(tree.COMPARISONS)), left=chosen, right=NUMERIC_LEAVES
-        )
+        | st.builds(tree.Binary, operator=st.sampled_from(sorted(tree.COMPARISONS)), left=chosen, right=NUMERIC_LEAVES)
     )
 
 
@@ -273,7 +265,5 @@ def test_both_evaluations_agree_in_every_row(node):
     found = logic.evaluate(FRAME, compiled).to_list()
     # A typed frame may hold '' or null for a blank text; it must make no difference.
     assert logic.evaluate(FRAME.with_columns(pl.col("c", "t").fill_null("")), compiled).to_list() == found
-    differing = [
-        (row, want, got) for row, want, got in zip(ROWS, expected, found, strict=True) if want is not got
-    ]
+    differing = [(row, want, got) for row, want, got in zip(ROWS, expected, found, strict=True) if want is not got]
     assert not differing, (tree.unparse(node), differing[0])

@@ -18,10 +18,7 @@ FRAME = frame(
 LEAVES = st.sampled_from(
     [tree.Field(name=name) for name in ("n1", "n2", "t1", "t2", "c1", "d1", "d2", "m1", "h1")]
     + [tree.Field(name="x", code="1"), tree.Truth(value=True)]
-    + [
-        tree.Text(text=text)
-        for text in ("", "a", "1", "today", "now", "d", "2024-01-05", "08:30", "true", "UNK")
-    ]
+    + [tree.Text(text=text) for text in ("", "a", "1", "today", "now", "d", "2024-01-05", "08:30", "true", "UNK")]
     + [tree.Number(text=text) for text in ("0", "2", "0.5", "400")]
 )
 
@@ -39,9 +36,7 @@ DATES = st.sampled_from(
     + [tree.Text(text=text) for text in ("today", "now", "", "2024-01-05")]
 )
 SPANS = st.builds(
-    lambda one, two, unit, rest: tree.Call(
-        name="datediff", arguments=(one, two, tree.Text(text=unit), *rest)
-    ),
+    lambda one, two, unit, rest: tree.Call(name="datediff", arguments=(one, two, tree.Text(text=unit), *rest)),
     DATES,
     DATES,
     st.sampled_from(["y", "M", "d", "h", "m", "s"]),
