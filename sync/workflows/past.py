@@ -1,6 +1,6 @@
 """Read what the last run left for this one, and leave what the next one needs. Values of patients: none."""
 
-import io
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -65,7 +65,7 @@ def read(reader: WarehouseReader, site: str) -> Past:
         marks=reader.state(site, drift.MARKS_STATE),
         mapped=reader.state(site, mapped.STATE),
         watermark=_watermark(last.counts.get("watermark")) if last else None,
-        known=None if body is None else pl.read_ipc(io.BytesIO(body)),
+        known=None if body is None else unpacked(body),
         last_full=full.started if full else None,
         cells=int(full.counts.get("cells_known", 0)) if full else 0,
         rows=int(full.counts.get("rows_known", 0)) if full else 0,
@@ -104,9 +104,18 @@ def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined, *, read
     if reads is not None:
         _put(tx, mapped.STATE, reads, past.mapped)
     known = pull.advanced(past.known if past.known is not None else pull.nothing_known(), delta)
-    body = io.BytesIO()
-    known.sort(pull.ROW_KEY).write_ipc(body, compression="zstd")
-    tx.put_memory(KNOWN, body.getvalue())
+    tx.put_memory(KNOWN, packed(known))
+
+
+def packed(known: pl.DataFrame) -> bytes:
+    """Write a ``known`` frame so that the same rows are the same bytes, whatever nights they came by."""
+    return zlib.compress(known.sort(pull.ROW_KEY).write_csv().encode(), level=1)
+
+
+def unpacked(body: bytes) -> pl.DataFrame:
+    """Read back what :func:`packed` wrote."""
+    schema = dict.fromkeys(pull.KNOWN_COLUMNS, pl.String())
+    return pl.read_csv(zlib.decompress(body), schema=schema)
 
 
 def _put(tx: SiteTransaction, name: str, value: Any, before: Any) -> None:
