@@ -105,6 +105,8 @@ def _show_parked(parked: ParkedRun) -> None:
         "records_before": "records in the warehouse",
         "records_now": "records in the project",
         "records_gone": "records that are gone",
+        "rows_known": "known rows of forms",
+        "rows_gone": "rows that would go, of records that stay",
         "cells_known": "known cells",
         "cells_changed": "cells that would change",
         "queries_open": "queries that wait",
