@@ -46,6 +46,7 @@ class Event(StrEnum):
     SITE_PULL_STARTED = "site.pull.started"
     SITE_PULL_HALVED = "site.pull.batch_halved"
     SITE_PULL_FINISHED = "site.pull.finished"
+    SITE_REQUEST = "site.request"
     SITE_REQUEST_RETRIED = "site.request.retried"
     SITE_STORED = "site.stored"
     SITE_QUERIES_RECONCILED = "site.queries.reconciled"

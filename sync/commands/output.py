@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Column:
     style: str | None = None
     #: shown only where the terminal is wide enough, or in CSV
     optional: bool = False
+    #: never broken over lines: something to be copied
+    whole: bool = False
 
 
 def emit_json(document: Mapping[str, Any]) -> None:
@@ -62,7 +65,13 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
         title=title, title_justify="left", caption=caption or None, caption_justify="left", box=box.SIMPLE_HEAD
     )
     for column in columns:
-        shown.add_column(column.title, justify="right" if column.right else "left", style=column.style, overflow="fold")
+        shown.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            style=column.style,
+            overflow="fold",
+            no_wrap=column.whole,
+        )
     for row in rows:
         shown.add_row(*(text(row.get(column.key)) for column in columns))
     console.print(shown)
@@ -79,7 +88,8 @@ def console_out() -> Any:
     """Build a console on stdout; wide where stdout is no terminal, so that nothing is cut in a file."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 160
+    # COLUMNS holds where it is set; a file takes what a wide terminal would
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((160, 50)).columns
     return Console(file=sys.stdout, width=width, highlight=False)
 
 

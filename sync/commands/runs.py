@@ -12,9 +12,9 @@ from sync.commands.output import Column
 from sync.ports.stored import ParkedRun, RunRow
 
 COLUMNS = [
-    Column(key="run_id", title="Run", style="bold"),
-    Column(key="site", title="Site"),
-    Column(key="started", title="Started"),
+    Column(key="run_id", title="Run", style="bold", whole=True),
+    Column(key="site", title="Site", whole=True),
+    Column(key="began", title="Started", whole=True),
     Column(key="outcome_shown", title="Outcome"),
     Column(key="exit_code", title="Exit", right=True),
     Column(key="rows_pulled", title="Rows", right=True),
@@ -22,7 +22,6 @@ COLUMNS = [
     Column(key="cells_changed", title="Cells", right=True),
     Column(key="opened", title="Queries +", right=True),
     Column(key="closed", title="Queries -", right=True),
-    Column(key="why", title="Reason"),
 ]
 
 
@@ -45,6 +44,8 @@ def list_runs(invocation: Invocation, site: str | None, limit: int, as_json: boo
     parked = {(each.site, each.run_id): each for each in reader.parked(site=site)}
     rows = [_row(run, parked.get((run.site, run.run_id))) for run in reader.runs(site=site, limit=limit)]
     output.show(name="runs", title="Runs", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
+    if not as_json and csv_path is None:
+        _show_reasons(rows)
 
 
 @command.command("show")
@@ -62,6 +63,7 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
         raise ConfigError([f"there is no run {run_id}; `sync runs list` shows them"])
     output.show(name="sites", title=f"Run {run_id}", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
     if not as_json and csv_path is None:
+        _show_reasons(rows)
         for each in parked.values():
             _show_parked(each)
 
@@ -96,6 +98,13 @@ def _decide(invocation: Invocation, run_id: str, site: str, decision: str) -> No
         raise ConfigError([f"{site}: no parked run {run_id} waits for a decision; `sync status` shows how many do"])
 
 
+def _show_reasons(rows: list[dict[str, Any]]) -> None:
+    """Say below the table why a run did not go through; a reason is too long for a column."""
+    for row in rows:
+        if row["why"]:
+            click.echo(f"{row['run_id']} {row['site']}: {row['why']}")
+
+
 def _show_parked(parked: ParkedRun) -> None:
     """Show what a parked run would have done, and what a person said to it."""
     said = f"{parked.decision} by {parked.decided_by}" if parked.decision else "waits for a decision"
@@ -127,6 +136,7 @@ def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
         "site": run.site,
         "kind": run.kind,
         "started": run.started.isoformat(timespec="seconds"),
+        "began": f"{run.started:%Y-%m-%d %H:%M}",
         "outcome_shown": f"{run.outcome} ({parked.decision or 'parked'})" if parked else run.outcome,
         "finished": run.finished.isoformat(timespec="seconds") if run.finished else None,
         "outcome": run.outcome,

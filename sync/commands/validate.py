@@ -82,7 +82,8 @@ def _show(results: Sequence["Validation"]) -> None:
         if place:
             console.print()
         if each.error is not None:
-            click.echo(f"{each.site.slug}: {each.error}", err=True)
+            reason = str(each.error).removeprefix(f"{each.site.slug}: ")
+            click.echo(f"{each.site.slug}: {reason}", err=True)
         else:
             console.print(_text(each))
 

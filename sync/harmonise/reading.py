@@ -243,7 +243,11 @@ def _product(factors: Sequence[str], source: Source, mapping: SiteMapping) -> pl
 
 
 def _round(value: pl.Expr, decimals: int | None) -> pl.Expr:
-    return value if decimals is None else value.round(decimals, mode="half_away_from_zero")
+    """Round half away from zero; what is smaller than the last place keeps three digits, so that nothing turns to 0."""
+    if decimals is None:
+        return value
+    tiny = (value.abs() < 10.0**-decimals) & (value != 0)
+    return pl.when(tiny).then(value.round_sig_figs(3)).otherwise(value.round(decimals, mode="half_away_from_zero"))
 
 
 def _converted(column: str, each: Field, source: Source) -> tuple[pl.Expr | None, pl.Expr | None]:

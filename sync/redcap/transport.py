@@ -80,6 +80,7 @@ class Transport:
         """
         host = urlsplit(url).netloc.rpartition("@")[2]
         self._circuits.check(host, self._clock.monotonic())
+        log.debug(Event.SITE_REQUEST, host=host, content=form.get("content"), fields=len(form))
         try:
             reply = self._repeated(url, form, host, retries)
         except SourceUnavailable as failure:

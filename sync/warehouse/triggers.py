@@ -4,24 +4,29 @@ Whoever owns the database can drop a trigger; ``verify`` therefore looks whether
 shows what was done meanwhile.
 """
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 
 def names(table: str, dialect: str) -> tuple[str, ...]:
     """Name the triggers that guard a table."""
     if dialect == "sqlite":
-        return (f"{table}_no_update", f"{table}_no_delete")
+        return (f"{table}_no_update", f"{table}_no_delete", f"{table}_no_replace")
     return (f"{table}_append_only", f"{table}_no_truncate")
 
 
-def append_only(table: str, dialect: str) -> tuple[str, ...]:
-    """Write the statements that guard a table."""
+def append_only(table: str, dialect: str, key: Sequence[str]) -> tuple[str, ...]:
+    """Write the statements that guard a table; ``key`` names its primary key's columns."""
     message = f"{table} is append-only"
     if dialect == "sqlite":
+        # INSERT OR REPLACE takes the old row away without any delete trigger's being asked
+        same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+        taken = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"
         return tuple(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"CREATE TRIGGER {table}_no_{name} BEFORE {verb} ON {table} {when} "
             f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-            for verb in ("UPDATE", "DELETE")
+            for name, verb, when in (("update", "UPDATE", ""), ("delete", "DELETE", ""), ("replace", "INSERT", taken))
         )
     return (
         "CREATE OR REPLACE FUNCTION syncline_append_only() RETURNS trigger LANGUAGE plpgsql AS "

@@ -59,10 +59,9 @@ def run(
 ) -> RunResult:
     """Take every site through the night, on as many threads as configured; one bad site never stops the others.
 
-    Raises ConfigError before any site is touched where a mapping, the study or the warehouse's address is wrong.
+    A wrong mapping or token concerns its site alone. Raises ConfigError before any site is touched where the study or
+    the warehouse's address is wrong.
     """
-    for site in sites:
-        app.plan(site)
     started = app.clock.now()
     run_id = f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     app.warehouse().upgrade()

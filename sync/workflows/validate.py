@@ -107,12 +107,14 @@ def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime, l
         raise errors.ConfigError(
             [f"sites.{site.slug}: nothing was stored yet; run `sync run --site {site.slug}` first"]
         )
-    frames = app.warehouse(study).reader().frames(site.slug)
+    reader = app.warehouse(study).reader()
+    frames = reader.frames(site.slug)
     judgement = judging.judge_frames(frames, study, plan, as_of=now)
+    last = reader.last_success(site.slug)
     return Validation(
         site=site,
         language=language,
-        at=now,
+        at=last.started.astimezone(app.config.study.zone) if last else now,
         stored=True,
         study=study,
         judgement=judgement,

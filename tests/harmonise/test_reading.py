@@ -104,6 +104,12 @@ def test_a_fixed_unit_is_converted_and_rounded_half_up():
     assert read(Kind.NUMBER, ["0.792"], entry='{ field = "x", unit = "mg/dL" }', more=more)[0] == [70.0]
 
 
+def test_a_value_too_small_for_the_studys_decimals_does_not_turn_to_zero():
+    more = {"unit": "g/L", "units": {"mg/L": 0.001}, "decimals": 2}
+    texts = ["1.02", "0", "14.6", "10"]
+    assert read(Kind.NUMBER, texts, entry='{ field = "x", unit = "mg/L" }', more=more)[0] == [0.00102, 0.0, 0.01, 0.01]
+
+
 def test_the_studys_own_unit_is_left_to_the_last_digit():
     assert read(Kind.NUMBER, ["70.123"], more={"unit": "umol/L", "decimals": 0})[0] == [70.123]
 

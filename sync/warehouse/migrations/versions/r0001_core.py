@@ -18,8 +18,14 @@ depends_on = None
 def upgrade() -> None:
     """Create tables, indexes and triggers."""
     _create_tables()
-    for ledger in ("cell_change", "row_end", "query_event"):
-        for statement in triggers.append_only(ledger, op.get_bind().dialect.name):
+    place = ("site", "run_id", "table_name", "record", "event", "instrument", "instance")
+    keys = {
+        "cell_change": (*place, "column_name", "changed_at"),
+        "row_end": (*place, "ended_at"),
+        "query_event": ("site", "seq"),
+    }
+    for ledger, key in keys.items():
+        for statement in triggers.append_only(ledger, op.get_bind().dialect.name, key):
             bulk.run(op.get_bind(), statement)
 
 
