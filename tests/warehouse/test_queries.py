@@ -126,6 +126,17 @@ class TestTheLedger:
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), warehouse._engine.begin() as connection:
             connection.exec_driver_sql(sql.format(table))
 
+    @pytest.mark.parametrize("table", ["query_event", "cell_change", "row_end"])
+    def test_refuses_to_be_replaced_where_the_database_knows_that_word(self, warehouse, table):
+        if warehouse._engine.dialect.name != "sqlite":
+            pytest.skip("PostgreSQL has no INSERT OR REPLACE; ON CONFLICT DO UPDATE is an update")
+        put(warehouse, raised())
+        b.store(warehouse, 0, b.frame(b.LABS, {("ZJ-01", "day_0", 1): {"creat": 1.0}}))
+        b.store(warehouse, 1, b.frame(b.LABS, {("ZJ-01", "day_0", 1): {"creat": 2.0}}))
+        b.store(warehouse, 2, b.frame(b.LABS, {}))
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"), warehouse._engine.begin() as connection:
+            connection.exec_driver_sql(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+
     def test_shows_a_row_that_was_altered_behind_its_back(self, warehouse):
         put(warehouse, raised(), raised(2, record="ZJJU-002"))
         disarm(warehouse, "query_event")
