@@ -15,13 +15,15 @@ COLUMNS = [
     Column(key="run_id", title="Run", style="bold", whole=True),
     Column(key="site", title="Site", whole=True),
     Column(key="began", title="Started", whole=True),
-    Column(key="outcome_shown", title="Outcome"),
-    Column(key="exit_code", title="Exit", right=True),
-    Column(key="rows_pulled", title="Rows", right=True),
-    Column(key="changed", title="+/~/-"),
-    Column(key="cells_changed", title="Cells", right=True),
-    Column(key="opened", title="Queries +", right=True),
-    Column(key="closed", title="Queries -", right=True),
+    Column(key="outcome_shown", title="Outcome", whole=True),
+    Column(key="rows_pulled", title="Rows", right=True, whole=True),
+    Column(key="changed", title="+ ~ -", whole=True),
+    Column(key="cells_changed", title="Cells", right=True, whole=True),
+    Column(key="moves", title="Queries", whole=True),
+    *(
+        Column(key=name, title=name, optional=True)
+        for name in ("kind", "started", "finished", "outcome", "exit_code", "opened", "closed", "reason", "decision")
+    ),
 ]
 
 
@@ -150,6 +152,7 @@ def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
             f"{sign}{counts.get(name, 0)}"
             for sign, name in (("+", "rows_inserted"), ("~", "rows_updated"), ("-", "rows_deleted"))
         ),
+        "moves": f"+{queries.get('opened', 0) + queries.get('reopened', 0)} -{queries.get('closed', 0)}",
         "opened": queries.get("opened", 0) + queries.get("reopened", 0),
         "closed": queries.get("closed", 0),
     }

@@ -1,14 +1,13 @@
 """Lay out what `sync validate` found, for a person at a terminal."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 from rich import box
 from rich.console import Group
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -78,22 +77,23 @@ def _item(each: Finding, names: "_Names") -> Text:
     return Text.assemble(names.field(each.row.instrument, each.field), instance, (f" {each.site_field}", "dim"))
 
 
-def _unchecked(entries: Sequence[NotEvaluated]) -> Padding:
+def _unchecked(entries: Sequence[NotEvaluated]) -> Group:
+    """List what could not be checked by its cause: one cause often stops many checks."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
     table.add_column(justify="right")
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for (check, reason), group in _by_reason(entries):
-        scopes = sorted({each.scope for each in group})
-        shown = ", ".join(scopes[:3]) + (f" and {len(scopes) - 3} more" if len(scopes) > 3 else "")
-        table.add_row(str(sum(each.count for each in group)), check, Text(f"{reason} ({shown})"))
-    return Padding(Group(Text("\nCould not be checked", style="bold"), table), (0, 0, 0, 0))
+    table.add_column(overflow="fold")
+    ordered = sorted(entries, key=lambda each: each.reason)
+    for reason, several in groupby(ordered, key=lambda each: each.reason):
+        group = list(several)
+        where = _few(sorted({each.scope for each in group}), 3)
+        checks = _few(sorted({each.check for each in group}), 8)
+        count = str(sum(each.count for each in group))
+        table.add_row(count, Text.assemble(f"{reason} ({where}) ", (checks, "dim")))
+    return Group(Text("\nCould not be checked", style="bold"), table)
 
 
-def _by_reason(entries: Sequence[NotEvaluated]) -> Iterator[tuple[tuple[str, str], list[NotEvaluated]]]:
-    ordered = sorted(entries, key=lambda each: (each.check, each.reason))
-    for key, group in groupby(ordered, key=lambda each: (each.check, each.reason)):
-        yield key, list(group)
+def _few(names: Sequence[str], most: int) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _summary(findings: Sequence[Finding], not_evaluated: Sequence[NotEvaluated], records: int, *, stored: bool) -> Text:
