@@ -97,6 +97,8 @@ class TransportConfig(Section):
     read_timeout: float = Field(default=120, gt=0)
     #: seconds for one request as a whole, retries and pauses included
     deadline: float = Field(default=600, gt=0)
+    #: seconds for one whole pull of a site, all its requests and pauses together
+    pull_deadline_seconds: float = Field(default=7200, gt=0)
     #: records asked for in one request; halved when a server cannot manage
     batch_records: int = Field(default=100, ge=1)
     #: further attempts after a failed one

@@ -14,6 +14,7 @@ from typing import Any
 from redcap.project import Project
 
 from sync.errors import SourceMismatch, SourceUnavailable
+from sync.redcap.allowance import Allowance
 from sync.redcap.replies import EndUnknown, ReplyFailed, text_of
 from sync.redcap.transport import Transport
 
@@ -30,9 +31,10 @@ class WriteRefused(AssertionError):
 class _Project(Project):  # type: ignore[misc]
     """Put requests as PyCap does, and send them through ``transport``."""
 
-    def __init__(self, url: str, token: str, transport: Transport, retries: int) -> None:
+    def __init__(self, url: str, token: str, transport: Transport, retries: int, allowance: Allowance | None) -> None:
         super().__init__(url, token)
         self._transport = transport
+        self._allowance = allowance
         self.retries = retries
         self.server_date = ""
 
@@ -49,7 +51,7 @@ class _Project(Project):  # type: ignore[misc]
         if file is not None or "action" in payload or not _WRITING.isdisjoint(payload):
             raise WriteRefused(payload.get("content"))
         expects = payload.get("format", "text")
-        reply = self._transport.post(self.url, payload, retries=self.retries)
+        reply = self._transport.post(self.url, payload, retries=self.retries, allowance=self._allowance)
         self.server_date = reply.date
         text = text_of(reply, expects)
         if expects == "csv" and text.strip() and not reply.framed:
@@ -66,10 +68,15 @@ class _Project(Project):  # type: ignore[misc]
 class Client:
     """Ask one project. Every method raises as ``sync.ports.source.Source`` says, or gives a complete answer."""
 
-    def __init__(self, url: str, token: str, transport: Transport, *, retries: int) -> None:
-        """Hold a token of 32 hexadecimal characters (``config.resolve_token`` checks it); asks nothing yet."""
+    def __init__(
+        self, url: str, token: str, transport: Transport, *, retries: int, allowance: Allowance | None = None
+    ) -> None:
+        """Hold a token of 32 hexadecimal characters (``config.resolve_token`` checks it); asks nothing yet.
+
+        ``allowance``: the time that all its requests may take together; without it each has its own.
+        """
         self._retries = retries
-        self._project = _Project(url, token, transport, retries)
+        self._project = _Project(url, token, transport, retries, allowance)
 
     def project_info(self) -> Mapping[str, Any]:
         """Fetch the project's settings (content=project)."""

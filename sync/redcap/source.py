@@ -12,6 +12,7 @@ from sync.config import SiteConfig, TransportConfig
 from sync.errors import ConfigError
 from sync.ports.clock import Clock
 from sync.ports.source import OVERLAP, Progress, Source
+from sync.redcap.allowance import Allowance
 from sync.redcap.changes import Request, Sighting, look
 from sync.redcap.circuit import Circuits
 from sync.redcap.client import Client
@@ -54,16 +55,15 @@ class RedcapSource:
 
     def structure(self) -> ProjectStructure:
         """Fetch what the project is made of, afresh."""
-        return fetch_structure(self._client(), project_id=self._site.project_id)
+        return fetch_structure(self._work()[0], project_id=self._site.project_id)
 
     def pull(self, progress: Progress | None = None) -> Snapshot:
         """Fetch one complete snapshot."""
         began = self._started()
-        target = self._target(progress)
+        client, target = self._work(progress)
         if self._shares is None:
-            snapshot = pull(self._client(), target)
+            snapshot = pull(client, target)
         else:
-            client = self._client()
             sighting, _ = self._sighting(client, target, Request(since=None))
             snapshot = delta_of(client, target, sighting, None).snapshot
             snapshot = replace(snapshot, notices=without_group(sighting.listing, sighting.structure))
@@ -81,8 +81,7 @@ class RedcapSource:
     ) -> Delta:
         """Fetch what changed since a watermark."""
         began = self._started()
-        target = self._target(progress)
-        client = self._client()
+        client, target = self._work(progress)
         sighting, is_new = self._sighting(client, target, Request(since=since, full=full, overlap=overlap))
         delta = delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known)
         self._finished(delta.snapshot, began, kind="full" if delta.complete else "incremental", cost=delta.cost)
@@ -91,7 +90,7 @@ class RedcapSource:
     def batches(self, progress: Progress | None = None) -> Stream:
         """Begin a full pull that comes in batches."""
         self._started()
-        return stream(self._client(), self._target(progress))
+        return stream(*self._work(progress))
 
     def _sighting(self, client: Client, target: Target, request: Request) -> tuple[Sighting, bool]:
         """Look at the project, alone or together with the sites that share it; says whether the look is new."""
@@ -107,20 +106,26 @@ class RedcapSource:
         check_group(sighting.structure, self._site.group)
         return sighting, is_new
 
-    def _target(self, progress: Progress | None) -> Target:
-        return Target(
+    def _work(self, progress: Progress | None = None) -> tuple[Client, Target]:
+        """Make a client for one piece of work (PyCap remembers dictionaries for as long as it lives) and its time."""
+        allowance = Allowance(self._config, self._clock)
+
+        def came(done: int, total: int) -> None:
+            allowance.came(done, total)
+            if progress is not None:
+                progress(done, total)
+
+        target = Target(
             site=self._site.slug,
             api_url=self._site.url,
             project_id=self._site.project_id,
             group=self._site.group,
             batch_records=self._config.batch_records,
             pulled_at=self._clock.now(),
-            progress=progress,
+            progress=came,
         )
-
-    def _client(self) -> Client:
-        """Make a client for one piece of work: PyCap remembers dictionaries for as long as it lives."""
-        return Client(self._site.url, self._token, self._transport, retries=self._config.retries)
+        retries = self._config.retries
+        return Client(self._site.url, self._token, self._transport, retries=retries, allowance=allowance), target
 
     def _started(self) -> float:
         log.info(Event.SITE_PULL_STARTED, site=self._site.slug)

@@ -1,10 +1,11 @@
 """Carry one request to a server and one complete reply back.
 
 Time-outs of requests and urllib3 hold for a single wait, so a server that trickles keeps them content for hours;
-here one deadline spans attempts, pauses and the reading of the body, whose size is bounded too. Attempts are
-repeated only where the caller says that asking twice does no harm.
+here one deadline spans attempts, pauses and the reading of the body, whose size is bounded too, and an allowance all
+requests of one pull. Attempts are repeated only where the caller says that asking twice does no harm.
 """
 
+import math
 import random
 import threading
 from collections import deque
@@ -20,6 +21,7 @@ from urllib3.util.retry import Retry
 from sync.config import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
+from sync.redcap.allowance import Allowance, PullTooLong
 from sync.redcap.circuit import Circuits
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
 from sync.telemetry import Event
@@ -37,10 +39,16 @@ class Paces:
         self._lock = threading.Lock()
         self._sent: dict[str, deque[float]] = {}
 
-    def wait(self, host: str, *, per_minute: int, clock: Clock) -> None:
-        """Return when one more request to ``host`` keeps to ``per_minute`` in any 60 seconds."""
+    def wait(self, host: str, *, per_minute: int, clock: Clock, ends: float = math.inf) -> bool:
+        """Return True when one more request to ``host`` keeps to ``per_minute`` in any 60 seconds.
+
+        False, at once, where that is no earlier than ``ends`` on the clock's counter.
+        """
         while pause := self._claim(host, per_minute, clock.monotonic()):
+            if clock.monotonic() + pause >= ends:
+                return False
             clock.sleep(pause)
+        return True
 
     def _claim(self, host: str, per_minute: int, now: float) -> float:
         """Take a place and give 0, or give the seconds until one may be free."""
@@ -71,18 +79,25 @@ class Transport:
         if config.proxy:
             self._session.proxies = {"http": config.proxy, "https": config.proxy}
 
-    def post(self, url: str, form: Mapping[str, str], *, retries: int) -> Reply:
+    def post(self, url: str, form: Mapping[str, str], *, retries: int, allowance: Allowance | None = None) -> Reply:
         """Send a form and read the whole reply, whatever its status.
 
         ``retries`` further attempts follow a failure of the connection or one of RETRIED_STATUSES, with growing
-        pauses; 0 for whatever must not happen twice. Raises SourceUnavailable where no reply came, ReplyFailed
-        where it came too slowly, too large or cut; SourceUnavailable at once where the host is left alone for a while.
+        pauses; 0 for whatever must not happen twice. ``allowance``: the time of the pull that the request belongs to;
+        nothing is sent, waited for or read beyond it. Raises SourceUnavailable where no reply came, ReplyFailed
+        where it came too slowly, too large or cut; SourceUnavailable at once where the host is left alone for a while,
+        PullTooLong where the allowance is used up.
         """
         host = urlsplit(url).netloc.rpartition("@")[2]
+        allowance = allowance or Allowance(self._config, self._clock)
+        if allowance.is_over():
+            raise allowance.exceeded(host)
         self._circuits.check(host, self._clock.monotonic())
         log.debug(Event.SITE_REQUEST, host=host, content=form.get("content"), fields=len(form))
         try:
-            reply = self._repeated(url, form, host, retries)
+            reply = self._repeated(url, form, host, retries, allowance)
+        except PullTooLong:
+            raise
         except SourceUnavailable as failure:
             is_unreachable = not isinstance(failure, ReplyFailed)
             self._circuits.failed(host, self._clock.monotonic(), is_unreachable=is_unreachable)
@@ -93,13 +108,20 @@ class Transport:
             self._circuits.answered(host)
         return reply
 
-    def _repeated(self, url: str, form: Mapping[str, str], host: str, retries: int) -> Reply:
+    def _repeated(self, url: str, form: Mapping[str, str], host: str, retries: int, allowance: Allowance) -> Reply:
         """Try until a reply comes that is worth reading, or nothing is left of tries or time."""
-        ends = self._clock.monotonic() + self._config.deadline
+        ends = min(self._clock.monotonic() + self._config.deadline, allowance.ends())
         plan = Retry(total=retries, backoff_factor=0.5, backoff_jitter=0.5, backoff_max=60, allowed_methods=None)
         while True:
-            self._paces.wait(host, per_minute=self._config.requests_per_minute, clock=self._clock)
+            is_free = self._paces.wait(
+                host, per_minute=self._config.requests_per_minute, clock=self._clock, ends=allowance.ends()
+            )
+            if not is_free:
+                raise allowance.exceeded(host)
             reply, failure = self._attempt(url, form, host, ends)
+            if failure is not None and allowance.is_over():
+                self._circuits.failed(host, self._clock.monotonic(), is_unreachable=False)
+                raise allowance.exceeded(host)
             if reply is not None and (reply.status not in RETRIED_STATUSES or is_out_of_memory(reply)):
                 return reply
             if plan.total:

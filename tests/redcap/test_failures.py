@@ -173,7 +173,7 @@ def test_requests_keep_to_the_pace(project: FakeProject, source: Open, clock: Fa
 
 
 def test_nothing_that_writes_leaves_the_client(project: FakeProject, source: Open) -> None:
-    inner = source()._client()._project  # type: ignore[attr-defined]
+    inner = source()._work()[0]._project  # type: ignore[attr-defined]
     for write in (
         lambda: inner.import_records([{"record_id": "1"}]),
         lambda: inner.delete_records(["1"]),
