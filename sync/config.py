@@ -8,6 +8,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -125,8 +126,15 @@ class RunConfig(Section):
 
     #: sites at a time
     threads: int = Field(default=4, ge=1, le=64)
+    #: hours before its watermark from which an incremental pull asks again; twice what a server's clock may jump
+    overlap_hours: float = Field(default=24, ge=2, le=336)
     #: hours without a success after which ``sync status`` calls a site stale
     stale_after_hours: float = Field(default=36, gt=0)
+
+    @property
+    def overlap(self) -> timedelta:
+        """Give ``overlap_hours`` as a span of time."""
+        return timedelta(hours=self.overlap_hours)
 
 
 class DeliveryConfig(Section):

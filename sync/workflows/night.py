@@ -142,12 +142,13 @@ def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _C
     now = night.started.astimezone(app.config.study.zone)
     full = night.options.full or past.full_is_due(before, now, app.config.schedule.weekly_full)
     source = app.source(site)
-    delta = source.changes(before.watermark, known=before.known, full=full, progress=progress)
+    overlap = app.config.run.overlap
+    delta = source.changes(before.watermark, known=before.known, full=full, overlap=overlap, progress=progress)
     found = _examine(night, before, delta)
     if found.impact.reread and not delta.complete:
         # rows that did not change at the site may read otherwise
         spent = delta.cost
-        delta = source.changes(before.watermark, known=before.known, full=True, progress=progress)
+        delta = source.changes(before.watermark, known=before.known, full=True, overlap=overlap, progress=progress)
         delta = replace(delta, cost=spent.plus(delta.cost))
         found = _examine(night, before, delta)
     drift.refuse(site.slug, found.impact)

@@ -1,5 +1,6 @@
-"""[schedule] and [alerts]: what they refuse, and how they say it. All names are invented."""
+"""[run], [schedule] and [alerts]: what they refuse, and how they say it. All names are invented."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,11 @@ def test_what_alerts_cannot_go_by_is_refused_without_showing_secrets(tmp_path: P
 
 def test_a_webhook_is_not_shown(tmp_path: Path) -> None:
     assert "secret-part" not in repr(load(tmp_path, '[alerts]\nwebhook = "https://a.example.org/secret-part"\n'))
+
+
+def test_the_overlap_is_a_span_within_bounds(tmp_path: Path) -> None:
+    assert load(tmp_path, "").run.overlap == timedelta(hours=24)
+    assert load(tmp_path, "[run]\noverlap_hours = 2.5\n").run.overlap == timedelta(hours=2, minutes=30)
+    for hours in ("0", "1.9", "337", "-24", "nan"):
+        assert "run.overlap_hours" in problem(tmp_path, f"[run]\noverlap_hours = {hours}\n")
+    assert "transport.pull_deadline_seconds" in problem(tmp_path, "[transport]\npull_deadline_seconds = 0\n")

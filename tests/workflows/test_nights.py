@@ -127,6 +127,18 @@ def test_an_unchanged_night_asks_for_one_row_a_record(trial):
     assert quiet.document()["rows_asked"] == quiet.rows_asked
 
 
+@pytest.mark.parametrize(("hours", "asked_again"), [(2, False), (24, True)])
+def test_the_overlap_that_is_asked_for_again_is_the_configured_one(trial, hours, asked_again):
+    app = changed(trial, "[brakes]\n", f"[run]\noverlap_hours = {hours}\n[brakes]\n")
+    trial.write("R1", "day", weight="77")
+    trial.move(timedelta(hours=3))
+    assert small.run_night(app).sites[0].records_pulled == 1
+    trial.move(timedelta(hours=5))
+    quiet = small.run_night(app).sites[0]
+    assert quiet.kind == "incremental"
+    assert (quiet.rows_asked > 8 + 2) == asked_again, quiet.rows_asked
+
+
 def test_a_decision_of_a_person_stands_through_the_nights_that_do_not_look(trial):
     app = trial.apps["one"]
     query = app.warehouse().reader().queries(QueryFilter(states=("OPEN",)))[0]
