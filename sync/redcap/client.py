@@ -76,6 +76,7 @@ class Client:
         ``allowance``: the time that all its requests may take together; without it each has its own.
         """
         self._retries = retries
+        self._transport = transport
         self._project = _Project(url, token, transport, retries, allowance)
 
     def project_info(self) -> Mapping[str, Any]:
@@ -123,12 +124,16 @@ class Client:
         """Fetch the data access groups; RightMissing where the token's user may not see them."""
         return _rows(self._project.export_dags(format_type="json"))
 
-    def log(self, since: datetime | None) -> list[dict[str, Any]]:
-        """Fetch the project's log, newest line first, from a server-local moment on (None: all of it).
+    def log(self, since: datetime | None, until: datetime | None = None) -> list[dict[str, Any]]:
+        """Fetch the project's log, newest line first, between two server-local moments (None: without bound).
 
         SourceRefused where the token's user may not see it. The lines hold values: keep them out of logs.
         """
-        return _rows(self._project.export_logging(format_type="json", begin_time=since))
+        return _rows(self._project.export_logging(format_type="json", begin_time=since, end_time=until))
+
+    def seconds(self) -> float:
+        """Give the seconds of the steady counter that requests are timed by."""
+        return self._transport.seconds()
 
     @property
     def server_date(self) -> str:

@@ -13,10 +13,8 @@ from typing import Any
 
 from sync.errors import SourceRefused
 from sync.redcap.client import Client
+from sync.redcap.log_slices import lines_since, newest_lines, time_of
 from sync.redcap.replies import ReplyFailed
-
-#: further and further back, until a line shows; a pull asks for its log before, so there is always one
-_LOOKS_BACK = (timedelta(hours=26), timedelta(days=40), None)
 
 #: how far a server's own time may lie behind UTC
 _WESTERNMOST = timedelta(hours=12)
@@ -57,13 +55,10 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
     clock has not been set back behind its own log. ``now`` (aware) only says where to begin looking; no time is taken
     from it. A log that cannot be read gives a Logbook with a ``problem``.
     """
-    begin = now.astimezone(UTC).replace(tzinfo=None)
+    utc = now.astimezone(UTC).replace(tzinfo=None)
     try:
-        lines = client.log(since) if since else []
-        for back in _LOOKS_BACK:
-            if lines:
-                break
-            lines = client.log(None if back is None else begin - back)
+        lines = lines_since(client, since, utc) if since else []
+        lines = lines or newest_lines(client, utc)
         book = logbook_from(lines, record_field=record_field)
         if book.newest is None:
             return book
@@ -84,7 +79,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     created: set[str] = set()
     times: list[datetime] = []
     for line in lines:
-        if (time := _time(str(line.get("timestamp", "")))) is not None:
+        if (time := time_of(line)) is not None:
             times.append(time)
         action = _ACTION.match(str(line.get("action", "")))
         given = str(line.get("record") or "")
@@ -123,12 +118,5 @@ def _candidates(rest: str) -> set[str]:
 
 
 def _since(lines: Sequence[Mapping[str, Any]], moment: datetime) -> int:
-    times = (_time(str(line.get("timestamp", ""))) for line in lines)
+    times = (time_of(line) for line in lines)
     return sum(time is not None and time >= moment for time in times)
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None

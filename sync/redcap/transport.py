@@ -79,6 +79,10 @@ class Transport:
         if config.proxy:
             self._session.proxies = {"http": config.proxy, "https": config.proxy}
 
+    def seconds(self) -> float:
+        """Give the seconds of the steady counter that requests are timed by."""
+        return self._clock.monotonic()
+
     def post(self, url: str, form: Mapping[str, str], *, retries: int, allowance: Allowance | None = None) -> Reply:
         """Send a form and read the whole reply, whatever its status.
 
