@@ -340,7 +340,8 @@ def warehouse_page() -> str:
                 ("`row_hash`", "fingerprint that tells unchanged rows"),
             ],
         )
-        + "\n\nIts sibling `<form>__raw` has the same key and fields as text, as the site entered them, and:\n\n"
+        + "\n\nIts sibling `<form>__raw` (a view; the table behind it, `<form>__txt`, keeps only the texts that the values do not "
+        "tell, and is nobody's to read) has the same key and fields as text, as the site entered them, and:\n\n"
         + _table(
             ("column", "meaning"),
             [

@@ -94,6 +94,10 @@ class Delta:
     moved_away: frozenset[str] = frozenset()
     #: those of ``gone`` whose deletion the server's log shows
     deleted_in_log: frozenset[str] = frozenset()
+    #: the server's log was readable back to the watermark, so that ``untraced`` means something
+    log_was_read: bool = False
+    #: how many of ``gone`` are neither renamed, nor moved, nor ended in the log in any other way
+    untraced: int = 0
     #: records that lay in the overlap and were pulled again without any difference
     unchanged: int = 0
     #: of a complete pull that was given what was known: the records that an incremental one would have missed

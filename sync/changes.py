@@ -20,6 +20,7 @@ class Brake(StrEnum):
 
     EMPTIED = "emptied"
     RECORDS_GONE = "records_gone"
+    RECORDS_UNTRACED = "records_untraced"
     ROWS_GONE = "rows_gone"
     CELLS_CHANGED = "cells_changed"
     QUERIES_CLOSED = "queries_closed"
@@ -54,6 +55,8 @@ class Volume:
     #: form rows that stood before the run, and those of records that stay which the pull does not hold any more
     rows_known: int = 0
     rows_gone: int = 0
+    #: those of ``records_gone`` about which the server's log, where it could be read, says nothing
+    records_untraced: int = 0
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Volume":
@@ -93,6 +96,9 @@ def _reasons(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
     elif _too_many(volume.records_gone, before, limits.deleted_records_percent, limits.deleted_records_allowed):
         text = f"{volume.records_gone} of {before} records are gone"
         yield Reason(brake=Brake.RECORDS_GONE, count=volume.records_gone, sentence=text)
+    if volume.records_untraced > limits.unexplained_deletions_allowed:
+        text = f"{volume.records_untraced} records are gone without a trace in the server's log"
+        yield Reason(brake=Brake.RECORDS_UNTRACED, count=volume.records_untraced, sentence=text)
     # what so many records hold on average may vanish from within records, too
     rows_allowed = -(-limits.deleted_records_allowed * volume.rows_known // before)
     if _too_many(volume.rows_gone, volume.rows_known, limits.deleted_records_percent, rows_allowed):

@@ -39,6 +39,7 @@ def test_an_ordinary_night_goes_through():
     [
         ({"records_now": 0, "records_gone": 100}, "the project is empty, the warehouse holds 100 records"),
         ({"records_gone": 11}, "11 of 100 records are gone"),
+        ({"records_gone": 1, "records_untraced": 1}, "1 records are gone without a trace in the server's log"),
         ({"cells_changed": 3001}, "3001 of 10000 known cells would change"),
         ({"queries_closed": 41}, "41 of 50 open queries would close"),
         ({"queries_opened": 501}, "501 queries would open"),
@@ -61,3 +62,9 @@ def test_the_first_run_of_a_site_never_brakes():
 @pytest.mark.parametrize("share", [0.10, 0.05])
 def test_a_share_up_to_the_limit_goes_through(share):
     assert brakes(replace(QUIET, records_before=1000, records_gone=int(1000 * share)), LIMITS) == ()
+
+
+def test_who_knows_why_records_vanish_may_allow_some():
+    change = replace(QUIET, records_gone=2, records_untraced=2)
+    assert brakes(change, LIMITS.model_copy(update={"unexplained_deletions_allowed": 2})) == ()
+    assert len(brakes(change, LIMITS.model_copy(update={"unexplained_deletions_allowed": 1}))) == 1

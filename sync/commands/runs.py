@@ -116,6 +116,7 @@ def _show_parked(parked: ParkedRun) -> None:
         "records_before": "records in the warehouse",
         "records_now": "records in the project",
         "records_gone": "records that are gone",
+        "records_untraced": "of them without a trace in the server's log",
         "rows_known": "known rows of forms",
         "rows_gone": "rows that would go, of records that stay",
         "cells_known": "known cells",

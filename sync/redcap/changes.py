@@ -144,9 +144,17 @@ def _reason_for_all(request: Request, book: Logbook, design: str) -> str:
         return ""
     if since.design != design:
         return _DESIGN
-    if book.newest is not None and (not book.is_current or since.at - book.newest > request.overlap / 2):
+    if book.newest is not None and not covers(book, request):
         return _CLOCK
     return ""
+
+
+def covers(book: Logbook, request: Request) -> bool:
+    """Tell whether a log that was read since ``request.begin`` holds every line since the watermark."""
+    since = request.since
+    if since is None or book.newest is None:
+        return False
+    return book.is_current and since.at - book.newest <= request.overlap / 2
 
 
 def _listing(reader: Reader, since: Watermark, book: Logbook) -> pl.DataFrame:

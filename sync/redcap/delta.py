@@ -7,8 +7,9 @@ import polars as pl
 
 from schemas.project import DAG_COLUMN
 from schemas.pull import KNOWN_COLUMNS, ROW_KEY, Cost, Delta, fingerprints
+from sync.redcap import missing
 from sync.redcap.batches import fetch_whole
-from sync.redcap.changes import Sighting
+from sync.redcap.changes import Request, Sighting, covers
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, of_group, without_group
 from sync.redcap.logbook import read_log
@@ -20,10 +21,13 @@ from sync.redcap.renames import pair
 _IDS = 500
 
 
-def delta_of(client: Client, target: Target, sighting: Sighting, known: pl.DataFrame | None) -> Delta:
+def delta_of(
+    client: Client, target: Target, sighting: Sighting, known: pl.DataFrame | None, request: Request | None = None
+) -> Delta:
     """Make the Delta of ``target``'s site; asks only for what concerns this site alone.
 
-    Without ``known`` nothing can be called gone, renamed, unchanged or moved. Raises as a pull does.
+    Without ``known`` nothing can be called gone, renamed, unchanged or moved; without ``request``, what the site asked
+    for, the log is not believed to be whole. Raises as a pull does.
     """
     whole = sighting.rows
     reader = Reader(
@@ -60,13 +64,22 @@ def delta_of(client: Client, target: Target, sighting: Sighting, known: pl.DataF
     )
     if known is None:
         return delta
-    if not own >= set(known["record"]) and not own <= set(known["record"]) and not sighting.logbook.problem:
-        # somebody may have renamed a record after the log was read and before the lists were
-        book = read_log(
-            client, record_field=sighting.structure.record_field, since=sighting.begin, now=target.pulled_at
-        )
-        sighting = replace(sighting, logbook=book if not book.problem else sighting.logbook)
-    return _compared(delta, sighting, known, groups)
+    before, first = set(known["record"]), sighting.logbook
+    begin = request.begin if request is not None else sighting.begin
+    unexplained = before - groups.keys() - first.traces.deleted
+    again = None
+    if (unexplained or (not own >= before and not own <= before)) and not first.problem:
+        # somebody may have renamed or deleted a record after the log was read and before the lists were, and a look
+        # that is shared may have been another site's, which asked for less of the log
+        again = read_log(client, record_field=sighting.structure.record_field, since=begin, now=target.pulled_at)
+    book = first if again is None or again.problem else again
+    delta = _compared(delta, replace(sighting, logbook=book), known, groups)
+    told = request is not None and covers(book, request) and not missing.is_partial(sighting, known)
+    if again is None:
+        told &= begin is not None and sighting.begin is not None and sighting.begin <= begin
+    else:
+        told &= not again.problem
+    return missing.explained(delta, sighting, book if told else None, known, seen=groups.keys())
 
 
 def _compared(delta: Delta, sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None]) -> Delta:

@@ -6,15 +6,17 @@ deletion left out), its reader may lack the right to it, and its wording differs
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sync.errors import SourceRefused
+from sync.redcap import traces
 from sync.redcap.client import Client
 from sync.redcap.log_slices import lines_since, newest_lines, time_of
 from sync.redcap.replies import ReplyFailed
+from sync.redcap.traces import Line, Traces
 
 #: how far a server's own time may lie behind UTC
 _WESTERNMOST = timedelta(hours=12)
@@ -44,6 +46,8 @@ class Logbook:
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     created: frozenset[str] = frozenset()
+    #: how records came and ended
+    traces: Traces = field(default_factory=Traces)
     #: why it could not be read, else ""
     problem: str = ""
 
@@ -78,6 +82,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     deleted: set[str] = set()
     created: set[str] = set()
     times: list[datetime] = []
+    read: list[Line] = []
     for line in lines:
         if (time := time_of(line)) is not None:
             times.append(time)
@@ -86,11 +91,13 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         records = {given} if given else _candidates(action["rest"]) if action else set()
         named |= records
         verb = action["verb"].lower() if action else ""
+        details = str(line.get("details", ""))
+        read.append(Line(verb=verb, records=frozenset(records), at=time, details=details))
         if verb == "delete":
             deleted |= records
         elif verb == "create":
             created |= records
-        elif verb == "update" and (match := sets_id.search(str(line.get("details", "")))):
+        elif verb == "update" and (match := sets_id.search(details)):
             renamed.add(match[1])
     return Logbook(
         newest=max(times, default=None),
@@ -98,6 +105,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         renamed=frozenset(renamed),
         deleted=frozenset(deleted),
         created=frozenset(created),
+        traces=traces.read(read),
     )
 
 

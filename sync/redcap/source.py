@@ -82,8 +82,9 @@ class RedcapSource:
         """Fetch what changed since a watermark."""
         began = self._started()
         client, target = self._work(progress)
-        sighting, is_new = self._sighting(client, target, Request(since=since, full=full, overlap=overlap))
-        delta = delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known)
+        request = Request(since=since, full=full, overlap=overlap)
+        sighting, is_new = self._sighting(client, target, request)
+        delta = delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known, request)
         self._finished(delta.snapshot, began, kind="full" if delta.complete else "incremental", cost=delta.cost)
         return delta
 

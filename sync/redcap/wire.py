@@ -46,7 +46,8 @@ def rows_from_csv(text: str) -> pl.DataFrame:
     if rows is None or rows.height != height or rows.width != len(columns):
         raise Malformed("the table cannot be read row by row")
     rows.columns = columns
-    return _blank_as_null(rows)
+    # polars reads an empty cell as null unless it is quoted
+    return _blank_as_null(rows) if b'""' in body else rows
 
 
 def rows_from_json(items: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -67,18 +68,19 @@ def _header(text: str) -> list[str]:
 
 
 def _checked_height(body: bytes, width: int) -> int:
-    """Count the rows below the header, and see that each has ``width`` cells.
+    """Count the rows below the header, and see that no cell is missing from any.
 
-    polars fills a row that is cut short with nulls without a word, so the separators outside quotes are counted
-    here: quoted text is taken out first (a doubled quote is two quoted texts side by side).
+    polars refuses a row that is too long and fills one that is cut short with nulls without a word, so the separators
+    outside quotes are counted here: quoted text is taken out first (a doubled quote is two quoted texts side by side).
     """
-    bare = _QUOTED.sub(b"", body)
+    bare = _QUOTED.sub(b"", body) if b'"' in body else body
     if b'"' in bare:
         raise Malformed("a quoted cell is not closed: the reply is cut")
-    lines = bare.rstrip(b"\r\n").split(b"\n")
-    if {line.count(b",") for line in lines} != {width - 1}:
+    bare = bare.rstrip(b"\r\n")
+    lines = bare.count(b"\n") + 1
+    if bare.count(b",") != lines * (width - 1):
         raise Malformed("a row has more or fewer cells than the header: the reply is cut")
-    return len(lines) - 1
+    return lines - 1
 
 
 def _blank_as_null(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from polars.datatypes import DataType
 
 from schemas import frames
-from sync.warehouse import bulk, layout
+from sync.warehouse import bulk, layout, texts
 from sync.warehouse.layout import Slot
 
 ROW_SCHEMA: dict[str, DataType] = {"record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
@@ -56,17 +56,25 @@ def read(
     """Read a site's rows of one form, of some records or of all."""
     reading = _Reading(connection=connection, site=site, records=records)
     values: list[pl.DataFrame] = []
-    texts: list[pl.DataFrame] = []
+    kept: list[pl.DataFrame] = []
     for table in table_names(slots):
         mine = [slot for slot in slots if slot.table_name == table]
         own = {} if values else OWN_SCHEMA
-        place = {} if texts else PLACE_SCHEMA | FIRST_SCHEMA
+        place = {} if kept else PLACE_SCHEMA | FIRST_SCHEMA
         types = {slot.column_name: frames.POLARS_TYPES[slot.kind] for slot in mine}
         raw = dict.fromkeys(types, pl.String())
         names = [slot.frame_column for slot in mine]
         values.append(_part(reading, table, own, types, names))
-        texts.append(_part(reading, layout.raw_of(table), place, raw, names))
-    return StoredRows(values=_beside(values), texts=_beside(texts))
+        kept.append(_part(reading, layout.texts_of(table), place, raw, names))
+    return _whole(_beside(values), _beside(kept), slots)
+
+
+def _whole(values: pl.DataFrame, kept: pl.DataFrame, slots: Sequence[Slot]) -> StoredRows:
+    """Put the texts back that the values tell."""
+    names = [slot.frame_column for slot in slots]
+    entered = [texts.entered(slot, kept[name], values[name]) for slot, name in zip(slots, names, strict=True)]
+    whole = [text.alias(name) for text, name in zip(entered, names, strict=True)]
+    return StoredRows(values=values, texts=kept.drop(names).hstack(whole))
 
 
 def _part(

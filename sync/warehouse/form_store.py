@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from schemas.coordinates import KEY_COLUMNS
 from schemas.frames import META_COLUMNS, POLARS_TYPES, FormFrame
 from sync.ports.stored import StoreCounts
-from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables
+from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables, texts
 from sync.warehouse.layout import Slot
 
 ROW = list(difference.ROW)
@@ -38,6 +38,13 @@ class Write:
         """Give the moment as the driver takes it, bypassing SQLAlchemy's types."""
         at = self.at.astimezone(UTC)
         return at if self.connection.dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+    @property
+    def stamp(self) -> str:
+        """Give the moment as text, as the database itself writes it."""
+        at = self.at.astimezone(UTC)
+        is_sqlite = self.connection.dialect.name == "sqlite"
+        return at.strftime("%Y-%m-%d %H:%M:%S.%f") if is_sqlite else at.isoformat()
 
 
 def store(
@@ -81,10 +88,10 @@ def _storable(frame: FormFrame) -> FormFrame:
     """Take out what one of the databases does not keep: U+0000 (PostgreSQL), NaN and the sign of zero (SQLite)."""
 
     def cleaned(cells: pl.DataFrame) -> pl.DataFrame:
-        texts = [c.name for c in cells if c.dtype == pl.String and c.str.contains("\0", literal=True).any()]
+        dirty = [c.name for c in cells if c.dtype == pl.String and c.str.contains("\0", literal=True).any()]
         numbers = [c.name for c in cells if c.dtype == pl.Float64 and (c.is_nan().any() or (c == 0).any())]
         zero = pl.col(numbers) == 0
-        return cells.with_columns(pl.col(texts).str.replace_all("\0", "", literal=True)).with_columns(
+        return cells.with_columns(pl.col(dirty).str.replace_all("\0", "", literal=True)).with_columns(
             pl.when(zero).then(0.0).otherwise(pl.col(numbers).fill_nan(None)).name.keep()
         )
 
@@ -99,11 +106,11 @@ def remarks_of(frame: FormFrame) -> pl.Series:
     for kind, listed in (("problems", frame.problems), ("declared", frame.declared)):
         for row, column, word in listed.iter_rows():
             by_row.setdefault(row, {}).setdefault(kind, {}).setdefault(column, []).append(word)
-    texts = [
+    lines = [
         json.dumps(by_row[row], ensure_ascii=False, sort_keys=True) if row in by_row else None
         for row in range(frame.rows.height)
     ]
-    return pl.Series("remarks", texts, pl.String)
+    return pl.Series("remarks", lines, pl.String)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +133,8 @@ class _Batch:
 
 def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> _Batch:
     remarks = remarks_of(frame)
-    present = [slot for slot in slots if slot.frame_column in frame.raw.columns]
     beside = frame.rows.select(*ROW, *META_COLUMNS).with_columns(remarks.alias("_remarks"))
-    beside = beside.with_columns(fingerprints.row_hashes(beside, frame.rows, frame.raw, present))
+    beside = beside.with_columns(fingerprints.row_hashes(beside, frame.rows, frame.raw, slots))
     return _Batch(rows=frame.rows, raw=frame.raw, beside=beside)
 
 
@@ -156,18 +162,19 @@ def _fixed_texts(write: Write, slots: Sequence[Slot], table: str) -> dict[str, s
     """Name what is the same in all rows of a raw table."""
     fixed: dict[str, str | bool] = {"site": write.site, "instrument": slots[0].form}
     if table == slots[0].table_name:
-        fixed |= {"mapping_version": write.mapping_version, "first_run_id": write.run_id}
+        fixed |= {"mapping_version": write.mapping_version, "first_run_id": write.run_id, "first_at": write.stamp}
     return fixed
 
 
-def _texts_of(write: Write, batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
+def _texts_of(batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
     """Build the rows of a raw table, or of one of its parts, without what is the same in all."""
     columns = [batch.rows[name] for name in ROW]
     if table == slots[0].table_name:
         columns += [batch.beside[f"_{name}"].alias(name) for name in _PLACE]
-        columns.append(pl.repeat(write.moment, batch.rows.height, eager=True).alias("first_at"))
-    present = _present(slots, table, batch.raw)
-    return pl.DataFrame([*columns, *(batch.raw[slot.frame_column].alias(slot.column_name) for slot in present)])
+    for slot in _present(slots, table, batch.raw):
+        values = difference.as_stored(batch.rows[slot.frame_column], POLARS_TYPES[slot.kind])
+        columns.append(texts.kept(slot, batch.raw[slot.frame_column], values).alias(slot.column_name))
+    return pl.DataFrame(columns)
 
 
 def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slot]:
@@ -180,26 +187,26 @@ def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
         fixed = _fixed_values(write, slots, table)
         bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed)
         fixed = _fixed_texts(write, slots, table)
-        bulk.insert(write.connection, layout.raw_of(table), _texts_of(write, batch, slots, table), fixed=fixed)
+        bulk.insert(write.connection, layout.texts_of(table), _texts_of(batch, slots, table), fixed=fixed)
 
 
 def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, int]:
     """Rewrite the rows that differ from what stands; count rows and cells that changed."""
     if not batch.rows.height:
         return 0, 0
-    values, texts = _standing(write, slots, batch.rows.select(ROW))
+    values, entered = _standing(write, slots, batch.rows.select(ROW))
     compared = [slot for slot in slots if slot.frame_column in batch.rows.columns]
-    cells = difference.cells(compared, values, texts, batch.rows, batch.raw)
+    cells = difference.cells(compared, values, entered, batch.rows, batch.raw)
     touched = _holds(batch.rows, cells)
     for name in _PLACE:
-        touched |= texts[f"_{name}"].ne_missing(batch.beside[f"_{name}"])
+        touched |= entered[f"_{name}"].ne_missing(batch.beside[f"_{name}"])
     record_changes(write, slots[0].form, cells)
     changed = batch.where(touched)
     for table in form_rows.table_names(slots):
         part = bulk.with_fixed(_values_of(changed, slots, table), _fixed_values(write, slots, table))
         bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=("is_quarantined",))
-        part = bulk.with_fixed(_texts_of(write, changed, slots, table), _fixed_texts(write, slots, table))
-        bulk.upsert(write.connection, layout.raw_of(table), part, key=KEY_COLUMNS, keep=("first_run_id", "first_at"))
+        part = bulk.with_fixed(_texts_of(changed, slots, table), _fixed_texts(write, slots, table))
+        bulk.upsert(write.connection, layout.texts_of(table), part, key=KEY_COLUMNS, keep=("first_run_id", "first_at"))
     _refresh_hashes(write, slots, batch.beside.filter(~touched))
     return changed.rows.height, cells.height
 
@@ -248,19 +255,19 @@ def _delete(write: Write, slots: Sequence[Slot], vanished: pl.DataFrame) -> None
         return
     form = slots[0].form
     keys = vanished.sort(ROW)
-    values, texts = _standing(write, slots, keys)
-    record_changes(write, form, difference.ends(slots, values, texts))
+    values, entered = _standing(write, slots, keys)
+    record_changes(write, form, difference.ends(slots, values, entered))
     _record_ends(write, slots, keys)
     keyed = keys.select(pl.lit(write.site).alias("site"), *ROW)
     for table in form_rows.table_names(slots):
-        for name in (table, layout.raw_of(table)):
+        for name in (table, layout.texts_of(table)):
             sql = f"DELETE FROM {bulk.quoted(name)} WHERE site = ? AND record = ? AND event = ? AND instance = ?"
             bulk.execute_many(write.connection, sql, keyed)
 
 
 def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> None:
     first = slots[0].table_name
-    raw = bulk.quoted(layout.raw_of(first))
+    raw = bulk.quoted(layout.texts_of(first))
     keyed = keys.select(
         pl.lit(write.run_id).alias("run_id"),
         pl.lit(first).alias("table_name"),
@@ -278,7 +285,7 @@ def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> Non
 
 def _join_mapping(write: Write, slots: Sequence[Slot]) -> None:
     """Note the mapping version that joins raw and harmonised values now; a no-op where it stands already."""
-    raw = bulk.quoted(layout.raw_of(slots[0].table_name))
+    raw = bulk.quoted(layout.texts_of(slots[0].table_name))
     sql = f"UPDATE {raw} SET mapping_version = ? WHERE site = ? AND mapping_version <> ?"
     bulk.execute_many(
         write.connection,

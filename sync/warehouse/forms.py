@@ -49,15 +49,15 @@ def stored_column(slot: Slot) -> sa.Column[Any]:
 
 
 def raw_column(slot: Slot) -> sa.Column[Any]:
-    """Build the column of the text as entered."""
+    """Build the column of the text as entered, where the value does not tell it."""
     return sa.Column(slot.column_name, sa.Text())
 
 
 def build(slots: Iterable[Slot]) -> sa.MetaData:
-    """Build the form tables and their raw siblings, bound to no database.
+    """Build the form tables and their siblings for texts, bound to no database.
 
     The first table of a form carries ``is_quarantined``, ``run_id`` (the run that last changed the row) and
-    ``row_hash``; its raw sibling carries where the row stands at the site, its status, what was remarked when it
+    ``row_hash``; its sibling carries where the row stands at the site, its status, what was remarked when it
     was read, and the run that first brought it. Further parts carry the key and their columns.
     """
     metadata = sa.MetaData(naming_convention=tables.NAMING)
@@ -69,7 +69,7 @@ def build(slots: Iterable[Slot]) -> sa.MetaData:
             typed = [*key_columns(), *(_own() if first else ()), *map(stored_column, mine)]
             raw = [*key_columns(), *(_raw_own() if first else ()), *map(raw_column, mine)]
             sa.Table(table_name, metadata, *typed, sqlite_with_rowid=wide)
-            sa.Table(layout.raw_of(table_name), metadata, *raw, sqlite_with_rowid=wide)
+            sa.Table(layout.texts_of(table_name), metadata, *raw, sqlite_with_rowid=wide)
     return metadata
 
 

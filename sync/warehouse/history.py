@@ -96,7 +96,7 @@ def _ended_lives(connection: sa.Connection, table_name: str, row: RowKey) -> lis
 
 def _current_life(connection: sa.Connection, slot: Slot, row: RowKey) -> _Life | None:
     raw = sa.table(
-        layout.raw_of(layout.first_table(slot.table_name)),
+        layout.texts_of(layout.first_table(slot.table_name)),
         *(sa.column(name) for name in ("site", "record", "event", "instance", "first_run_id")),
         sa.column("first_at", Instant()),
     )

@@ -1,8 +1,9 @@
 """Decide which table and column each column of a study's forms stands in.
 
-A form becomes a table by its name and a sibling ``<form>__raw`` with the texts as the site entered them. Names that
-the warehouse keeps for itself get a suffix (the study's ``visit`` becomes ``visit_form``), names that PostgreSQL
-cannot hold (63 bytes) are cut and told apart by a digest.
+A form becomes a table by its name, a sibling ``<form>__txt`` with texts that the site entered, and a view
+``<form>__raw`` that shows all of them (``sync.warehouse.texts``). Names that the warehouse keeps for itself get a
+suffix (the study's ``visit`` becomes ``visit_form``), names that PostgreSQL cannot hold (63 bytes) are cut and told
+apart by a digest.
 
 Columns once given stay where they are: the catalogue (``form_column``) is read first, and only what is new is added
 at the end. Hence a field that leaves the study keeps its column and its values, and a form that grows never moves.
@@ -35,13 +36,13 @@ RESERVED = frozenset(
 """Relations of the warehouse itself; no form gets one of these names."""
 
 OWN_COLUMNS = frozenset({*coordinates.KEY_COLUMNS, "is_quarantined", "run_id", "row_hash"})
-RAW_OWN_COLUMNS = frozenset(
-    {
-        *coordinates.KEY_COLUMNS,
-        *("status", "site_event", "site_instrument", "site_instance", "mapping_version", "remarks"),
-        *("first_run_id", "first_at"),
-    }
+RAW_PLACE = (
+    *("status", "site_event", "site_instrument", "site_instance", "mapping_version", "remarks"),
+    *("first_run_id", "first_at"),
 )
+"""Columns that stand beside a row's texts, in the first part of its form's tables."""
+
+RAW_OWN_COLUMNS = frozenset({*coordinates.KEY_COLUMNS, *RAW_PLACE})
 
 _LONGEST = 63
 _ROOM = len("__raw__99")
@@ -66,8 +67,13 @@ class Slot:
 
     @property
     def raw_table_name(self) -> str:
-        """Name the table of the texts as entered."""
+        """Name the view of the texts as entered."""
         return raw_of(self.table_name)
+
+    @property
+    def texts_table_name(self) -> str:
+        """Name the table of the texts that the values do not tell."""
+        return texts_of(self.table_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +89,18 @@ class Placing:
 
 
 def raw_of(table_name: str) -> str:
-    """Name the table that keeps the entered texts beside ``table_name`` (``labs__2`` -> ``labs__raw__2``)."""
+    """Name the view that shows the entered texts beside ``table_name`` (``labs__2`` -> ``labs__raw__2``)."""
+    return _sibling(table_name, "raw")
+
+
+def texts_of(table_name: str) -> str:
+    """Name the table that keeps the entered texts beside ``table_name`` (``labs__2`` -> ``labs__txt__2``)."""
+    return _sibling(table_name, "txt")
+
+
+def _sibling(table_name: str, word: str) -> str:
     base, sign, part = table_name.rpartition("__")
-    return f"{base}__raw__{part}" if sign and part.isdigit() else f"{table_name}__raw"
+    return f"{base}__{word}__{part}" if sign and part.isdigit() else f"{table_name}__{word}"
 
 
 def base_of(form: str, others: Collection[str] = ()) -> str:

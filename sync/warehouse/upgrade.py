@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateTable
 from schemas import frames
 from schemas.study import Study
 from sync.errors import ConfigError
-from sync.warehouse import bulk, catalogue, difference, forms, layout, views
+from sync.warehouse import bulk, catalogue, difference, forms, layout, texts, views
 from sync.warehouse.layout import Placing, Slot
 
 _LOCK = 7_301_000_001
@@ -92,9 +92,10 @@ def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
     done += _sentences(placing)
     for slot in placing.shared:
         catalogue.renew(connection, slot)
+    done += texts.adopt(connection, placing.slots)
     if not done and views.stand(connection, study, placing.slots):
         return []
-    views.drop(connection)
+    views.drop(connection, placing.slots)
     _apply(connection, placing)
     views.create(connection, study, placing.slots)
     return done or ["views: written afresh"]
@@ -140,7 +141,7 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
     for slot in placing.added:
         if slot.table_name in standing:
             _add_column(connection, slot.table_name, forms.stored_column(slot))
-            _add_column(connection, slot.raw_table_name, forms.raw_column(slot))
+            _add_column(connection, slot.texts_table_name, forms.raw_column(slot))
     for before, after in placing.changed:
         if not _same_storage(before, after):
             change = _widen_column if after.study == layout.SHARED else _replace_column
@@ -159,6 +160,7 @@ def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> Non
 
     The fingerprints are taken away, so that the next store compares every cell of the form.
     """
+    texts.write_out(connection, before)
     table = bulk.quoted(before.table_name)
     names = {column["name"] for column in sa.inspect(connection).get_columns(before.table_name)}
     old, retired = before.column_name, _retired(before)
@@ -173,14 +175,16 @@ def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> Non
 
 def _widen_column(connection: sa.Connection, before: Slot, after: Slot) -> None:
     """Turn a column's values into text where they stand; no row counts as changed by it."""
+    if texts.tells(after) and not texts.tells(before):
+        texts.mark_derived(connection, before)
     table, column = bulk.quoted(before.table_name), bulk.quoted(before.column_name)
     wide = bulk.quoted(layout.fit(f"{before.column_name}__widened"))
     key = {"site": pl.String(), "record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
     sql = f"SELECT {column}, site, record, event, instance FROM {table} WHERE {column} IS NOT NULL"
     values = bulk.fetch(connection, sql, (), {"\0": frames.POLARS_TYPES[before.kind], **key})
     bulk.run(connection, f"ALTER TABLE {table} ADD COLUMN {wide} TEXT")
-    texts = values.with_columns(difference.text_of(values["\0"]))
+    told = values.with_columns(difference.text_of(values["\0"]))
     sql = f"UPDATE {table} SET {wide} = ? WHERE site = ? AND record = ? AND event = ? AND instance = ?"
-    bulk.execute_many(connection, sql, texts)
+    bulk.execute_many(connection, sql, told)
     bulk.run(connection, f"ALTER TABLE {table} DROP COLUMN {column}")
     bulk.run(connection, f"ALTER TABLE {table} RENAME COLUMN {wide} TO {bulk.quoted(after.column_name)}")

@@ -1,7 +1,7 @@
-"""Write the two views that a study's results are read from, in SQL that both databases understand.
+"""Write the views that a study is read from, in SQL that both databases understand: results, and texts as entered.
 
-Neither view needs anything but the database: SQLite has no standard deviation and, in some builds, no square root,
-so the deviation is taken in two passes (mean first, then the squares about it) and its root by Newton's method.
+The results need nothing but the database: SQLite has no standard deviation and, in some builds, no square root, so
+the deviation is taken in two passes (mean first, then the squares about it) and its root by Newton's method.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from schemas import study
 from schemas.study import Kind, Measure, Study
-from sync.warehouse import layout
+from sync.warehouse import layout, texts
 from sync.warehouse.bulk import quoted, run
 from sync.warehouse.layout import Slot
 from sync.warehouse.tables import VIEW_NAMES
@@ -35,35 +35,41 @@ class _Place:
     kind: Kind
 
 
-def drop(connection: sa.Connection) -> None:
+def drop(connection: sa.Connection, slots: Sequence[Slot]) -> None:
     """Drop the views, so that the columns they read may change."""
-    for name in VIEW_NAMES:
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    for name in (*VIEW_NAMES, *dict.fromkeys(slot.raw_table_name for slot in slots)):
+        run(connection, f"DROP VIEW IF EXISTS {quoted(name)}")
 
 
 def statements(what: Study, slots: Sequence[Slot], dialect: str) -> dict[str, str]:
     """Write the SELECT of each view."""
+    shown = {
+        layout.raw_of(table): texts.view(table, mine, dialect)
+        for form in dict.fromkeys(slot.form for slot in slots)
+        for table, mine in layout.tables_of(slots, form).items()
+    }
     return {
         "efficacy_by_visit": _efficacy(what, slots, dialect),
         "response_summary": _responses(),
+        **shown,
     }
 
 
 def create(connection: sa.Connection, what: Study, slots: Sequence[Slot]) -> None:
-    """Create both views for a study; a measure whose column the study does not have is left out."""
+    """Create the views for a study; a measure whose column the study does not have is left out."""
     for name, body in statements(what, slots, connection.dialect.name).items():
-        run(connection, f"CREATE VIEW {name} AS {body}")
+        run(connection, f"CREATE VIEW {quoted(name)} AS {body}")
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"COMMENT ON VIEW {name} IS '{_digest(body)}'")
+            run(connection, f"COMMENT ON VIEW {quoted(name)} IS '{_digest(body)}'")
 
 
 def stand(connection: sa.Connection, what: Study, slots: Sequence[Slot]) -> bool:
-    """Tell whether both views stand as they would be written now."""
+    """Tell whether the views stand as they would be written now."""
     wanted = statements(what, slots, connection.dialect.name)
     if connection.dialect.name == "sqlite":
         sql = "SELECT name, sql FROM sqlite_master WHERE type = 'view'"
         found = {row[0]: row[1] for row in connection.exec_driver_sql(sql)}
-        return all(found.get(name) == f"CREATE VIEW {name} AS {body}" for name, body in wanted.items())
+        return all(found.get(name) == f"CREATE VIEW {quoted(name)} AS {body}" for name, body in wanted.items())
     sql = (
         "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class "
         "WHERE relkind = 'v' AND pg_table_is_visible(oid)"

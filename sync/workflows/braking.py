@@ -67,6 +67,7 @@ def volume(
         queries_opened=done.opened + done.reopened + done.candidates,
         rows_known=rows if delta.complete else max(rows, past.rows),
         rows_gone=max(0, stored.deleted - stood.rows_of_gone),
+        records_untraced=delta.untraced,
     )
 
 

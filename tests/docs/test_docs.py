@@ -87,7 +87,7 @@ def test_the_warehouse_page_names_what_a_warehouse_holds(empty: sa.Engine) -> No
     page = (DOCS / "reference/warehouse.md").read_text(encoding="utf-8")
     rows = {row[0]: row for row in re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE)}
     forms = {form.name for form in study.forms}
-    forms |= {f"{name}__raw" for name in forms}
+    forms |= {f"{name}__{kind}" for name in forms for kind in ("raw", "txt")}
     names = {*found.get_table_names(), *found.get_view_names()} - forms - {"alembic_version"}
     assert names == set(rows) & names, f"not described: {sorted(names - set(rows))}"
     for name in sorted(names):

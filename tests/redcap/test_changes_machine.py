@@ -128,6 +128,7 @@ class Nights(RuleBasedStateMachine):
         assert delta.record_ids == set(whole.rows["record_id"])
         assert mirror.known.sort(pulls.ROW_KEY).equals(pulls.fingerprints(whole.rows, "record_id").sort(pulls.ROW_KEY))
         assert not delta.missed
+        assert delta.untraced == 0, "an honest change was called a record gone without a trace"
         self.judge_renames(mirror, delta)
         mirror.people = {name: self.people[name] for name in delta.record_ids}
 

@@ -156,3 +156,76 @@ def test_a_dry_run_neither_parks_for_ever_nor_uses_an_approval(trial):
     approve(trial, run_id)
     assert night(trial, dry_run=True).exit_code == 0
     assert night(trial).exit_code == 0
+
+
+def withhold(trial: small.Trial, *records: str) -> None:
+    """Let the server stop showing records, without a line in its log: as it does that loses the same rows each time."""
+    for record in records:
+        trial.handle.project.remove(record)
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> Iterator[small.Trial]:
+    """Serve thirty records that one full night has stored, with limits that two missing ones do not meet."""
+    with small.serve(tmp_path) as trial:
+        small.fill(trial, RECORDS)
+        assert small.run_night(trial.app("one")).exit_code == 0
+        trial.move(timedelta(hours=30))
+        yield trial
+
+
+def test_a_record_that_is_gone_without_a_trace_brakes_below_the_mass_limit(loose):
+    loose.write("R2", "day", weight="75")
+    withhold(loose, "R1")
+    run_id = braked(loose)
+    (parked,) = loose.apps["one"].warehouse().reader().parked(site="all")
+    assert (parked.difference["records_gone"], parked.difference["records_untraced"]) == (1, 1)
+    assert "1 records are gone without a trace in the server's log" in parked.reason
+    assert braked(loose) != run_id, "the next night stops as well"
+    approve(loose, run_id)
+    passed = night(loose)
+    assert passed.exit_code == 0
+    assert any("let through a brake: 1 records are gone without a trace" in each for each in passed.notices)
+
+
+def test_an_approval_of_one_withheld_record_is_none_of_two(loose):
+    withhold(loose, "R1")
+    approve(loose, braked(loose))
+    withhold(loose, "R2")
+    braked(loose)
+    passed = night(loose, allow_mass_change=True)
+    assert any("let through a brake: 2 records are gone without a trace" in each for each in passed.notices)
+
+
+def test_a_record_that_is_shown_again_needs_nobody(loose):
+    record = loose.handle.project.records.get("R1")
+    withhold(loose, "R1")
+    braked(loose)
+    loose.handle.project.records.put(record)
+    assert night(loose).stored.deleted == 0
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_honest_deletions_go_through_after_parked_nights_too(loose, full):
+    withhold(loose, "R1")
+    loose.handle.delete_record("R2")
+    record = loose.handle.project.records
+    for _ in range(3):
+        loose.move(timedelta(days=4))
+        assert small.run_night(loose.apps["one"], full=full).exit_code == 5
+    assert "R1" not in record
+    loose.write("R1", "start", initials="back")
+    passed = night(loose, full=full)
+    assert passed.exit_code == 0, passed.reason
+    assert not any("brake" in each for each in passed.notices)
+
+
+def test_who_cannot_read_the_log_is_told_that_nothing_is_known_and_goes_on(tmp_path):
+    with small.serve(tmp_path, frozen=False) as trial:
+        small.fill(trial, RECORDS)
+        app = trial.app("blind", token=small.BLIND)
+        assert small.run_night(app).exit_code == 0
+        withhold(trial, "R1")
+        passed = small.run_night(app).sites[0]
+    assert passed.exit_code == 0
+    assert any(each.startswith("1 records are gone; no log") for each in passed.notices)

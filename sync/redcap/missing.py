@@ -1,0 +1,56 @@
+"""Hold what a pull does not find against the log of the server: what is gone, and what should be there. Pure."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import polars as pl
+
+from schemas.pull import Delta
+from sync.redcap import traces
+from sync.redcap.changes import Sighting
+from sync.redcap.logbook import Logbook
+
+
+def is_partial(sighting: Sighting, known: pl.DataFrame) -> bool:
+    """Say whether the token's user may be in a group; the log shows such a user what that group's users did."""
+    groups = (sighting.listing["group"], known["group"])
+    return bool(sighting.structure.groups) and all(each.null_count() == each.len() for each in groups)
+
+
+def explained(
+    delta: Delta, sighting: Sighting, book: Logbook | None, known: pl.DataFrame, *, seen: Collection[str]
+) -> Delta:
+    """Count the records of which the log does not say why they are not there; notices hold counts, never an id.
+
+    ``book``: the log since the watermark; None where it cannot tell. ``known``: KNOWN_COLUMNS. ``seen``: the project's
+    records that this pull saw, whatever their group.
+    """
+    untraced, notices = 0, delta.notices
+    lost = delta.gone - delta.moved_away - delta.renamed.keys()
+    if book is not None:
+        before = set(known["record"])
+        free = book.renamed - set(delta.renamed.values())
+        new_names = sum(name not in before or name in book.deleted for name in free)
+        untraced = traces.untraced(lost, known, book.traces, new_names=new_names)
+    elif lost:
+        notices += (
+            f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",
+        )
+    if unseen := _unseen(delta, sighting, seen):
+        notices += (
+            f"the server's log calls {unseen} records made since the last pull that no answer of the server held;"
+            " tell the site's REDCap administrator",
+        )
+    return replace(delta, log_was_read=book is not None, untraced=untraced, notices=notices)
+
+
+def _unseen(delta: Delta, sighting: Sighting, seen: Collection[str]) -> int:
+    """Count by the log that was read before the lists: what was made since need not be in them.
+
+    In a project with groups a record may be made in one and shown in none that the token's user sees.
+    """
+    if sighting.begin is None or sighting.structure.groups:
+        return 0
+    shown = {*seen, *sighting.vanished, *sighting.changed, *sighting.listing["record"]}
+    free = sighting.logbook.renamed - set(delta.renamed.values())
+    return traces.unseen(sighting.logbook.traces, shown, new_names=len(free))

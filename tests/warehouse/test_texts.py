@@ -1,0 +1,115 @@
+"""What is kept of the texts as entered, and that all of them can be read all the same."""
+
+from dataclasses import replace
+from datetime import date, datetime
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.frames import POLARS_TYPES
+from schemas.study import Kind
+from sync.warehouse import layout, texts
+from tests.warehouse import building as b
+from tests.warehouse.test_storing import ONE, TWO
+
+FORM = b.form(
+    "labs",
+    b.field("creat", Kind.NUMBER),
+    b.field("tubes", Kind.INTEGER),
+    b.field("drawn", Kind.DATE),
+    b.field("seen", Kind.DATETIME),
+    b.field("remark", Kind.TEXT),
+)
+CELLS = {
+    "creat": 7.0,
+    "tubes": 3,
+    "drawn": date(2012, 3, 5),
+    "seen": datetime(2012, 3, 5, 8, 30),  # noqa: DTZ001  (a site's wall clock)
+    "remark": "calm",
+}
+PLAIN = {"creat": "7.0", "tubes": "3", "drawn": "2012-03-05", "seen": "2012-03-05 08:30", "remark": "calm"}
+ODD = {"creat": "7,0", "tubes": "03", "drawn": "5.3.2012", "seen": "5.3.12 8h30", "remark": " calm"}
+
+
+@pytest.fixture
+def stored(opened):
+    """Hold a row whose values tell their texts, one whose values do not, and one that nothing was entered for."""
+    warehouse = opened(b.study(FORM))
+    derived = ("ZJ-03", "day_0", 1)
+    frame = b.frame(
+        FORM,
+        {ONE: CELLS, TWO: CELLS, derived: CELLS},
+        raw={ONE: PLAIN, TWO: ODD, derived: dict.fromkeys(CELLS)},
+    )
+    b.store(warehouse, 0, frame)
+    return warehouse
+
+
+def read(warehouse, table):
+    """Read the text columns of a table or view."""
+    with warehouse._engine.connect() as connection:
+        found = connection.exec_driver_sql(f"SELECT {', '.join(CELLS)} FROM {table} ORDER BY record").mappings()
+        return [dict(row) for row in found]
+
+
+def test_the_view_shows_every_text_as_entered(stored):
+    assert read(stored, "labs__raw") == [PLAIN, ODD, dict.fromkeys(CELLS)]
+
+
+def test_the_table_keeps_only_what_the_values_do_not_tell(stored):
+    plain, odd, derived = read(stored, "labs__txt")
+    always = {name: PLAIN[name] for name in ("creat", "seen")}
+    assert plain == {**dict.fromkeys(CELLS), **always}
+    assert odd == ODD
+    told = ("tubes", "drawn", "remark")
+    assert derived == {**dict.fromkeys(CELLS), **dict.fromkeys(told, "\x1f")}
+
+
+def test_texts_outlive_a_value_column_that_is_replaced(stored, opened):
+    kinds = {"tubes": Kind.TEXT, "drawn": Kind.TEXT, "remark": Kind.INTEGER}
+    changed = b.form("labs", *(b.field(f.name, kinds.get(f.name, f.kind)) for f in FORM.fields))
+    new = opened(b.study(changed))
+    assert read(new, "labs__raw") == [PLAIN, ODD, dict.fromkeys(CELLS)]
+
+
+def test_texts_outlive_columns_that_come_to_hold_text_for_two_studies(stored, opened):
+    every = b.form("labs", *(b.field(f.name, Kind.UNKNOWN) for f in FORM.fields))
+    # both follow dictionaries of their own, so that neither may take the other's values away
+    other = opened(replace(b.study(every), name="another"), upgrade=False)
+    assert any("holds text now" in sentence for sentence in other.upgrade())
+    assert read(other, "labs__raw") == [PLAIN, ODD, dict.fromkeys(CELLS)]
+
+
+def test_full_texts_of_an_earlier_program_are_taken_over(stored, opened):
+    with stored._engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE full_texts AS SELECT * FROM labs__raw")
+        connection.exec_driver_sql("DROP VIEW labs__raw")
+        connection.exec_driver_sql("DROP TABLE labs__txt")
+        connection.exec_driver_sql("ALTER TABLE full_texts RENAME TO labs__raw")
+    again = opened(b.study(FORM), upgrade=False)
+    assert again.upgrade() == ["labs__raw: a view now, its texts are in labs__txt"]
+    assert again.upgrade() == []
+    assert read(again, "labs__raw") == [PLAIN, ODD, dict.fromkeys(CELLS)]
+    assert again.reader().verify().problems == ()
+
+
+cells = {
+    Kind.TEXT: st.sampled_from(["", " ", "7", "x'y", "é", "2012-03-05"]),
+    Kind.INTEGER: st.integers(-3, 3),
+    Kind.NUMBER: st.sampled_from([0.0, 7.0, 0.1, 1e22]),
+    Kind.DATE: st.dates(min_value=date(1000, 1, 1)),
+}
+
+
+@settings(max_examples=80, derandomize=True, deadline=None)
+@given(data=st.data(), kind=st.sampled_from(sorted(cells, key=lambda kind: kind.value)))
+def test_what_is_kept_gives_back_what_was_entered(data, kind):
+    entered = st.none() | st.sampled_from(["", "7", "7.0", "0", "-0", "2012-03-05", "seven"])
+    rows = data.draw(st.lists(st.tuples(st.none() | cells[kind], entered), min_size=1, max_size=5))
+    values = pl.Series("values", [value for value, _ in rows], POLARS_TYPES[kind])
+    written = pl.Series("texts", [text for _, text in rows], pl.String)
+    (slot,) = layout.place(b.study(b.form("f", b.field("x", kind, "f"))), ()).slots
+    kept = texts.kept(slot, written, values)
+    assert texts.entered(slot, kept, values).to_list() == written.to_list()
