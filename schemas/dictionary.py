@@ -41,6 +41,11 @@ def study_from_project(structure: ProjectStructure, *, languages: tuple[str, ...
     return _Derivation(structure, languages).study()
 
 
+def study_name(project_id: int) -> str:
+    """Name the study that is made of a project's own dictionary."""
+    return f"project_{project_id}"
+
+
 def dictionary_problems(structure: ProjectStructure) -> tuple[Problem, ...]:
     """List what in a dictionary cannot be told apart: double fields, double codes, colliding choice columns.
 
@@ -93,7 +98,7 @@ class _Derivation:
         structure = self.structure
         marks = "".join(structure_fingerprint(structure).values()).encode()
         return Study(
-            name=f"project_{structure.project_id}",
+            name=study_name(structure.project_id),
             version=f"1.0+{hashlib.sha256(marks).hexdigest()[:12]}",
             title=self._text(structure.title),
             languages=self.languages,

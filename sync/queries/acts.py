@@ -35,6 +35,9 @@ class Act:
     assignee: str | None = None
     #: for rename: the record's new name
     record: str | None = None
+    #: for move: the project that holds the site's data now, and the study by which it was judged
+    project_id: int | None = None
+    study: str | None = None
     #: for the failing triggers
     sight: Sight | None = None
     #: raw and value of the cell as they are now, where the check passes and the caller knows them

@@ -228,8 +228,8 @@ def _breaks(before: QueryEvent | None, event: QueryEvent) -> tuple[str, ...]:
         problems.append(f"version {event.version} does not follow {before.version}.")
     if event.from_state != before.to_state:
         problems.append("starts from another state than the row before left.")
-    if event.key_digest != before.key_digest and event.trigger != Trigger.RENAME:
-        problems.append("stands at another place without a rename.")
+    if event.key_digest != before.key_digest and event.trigger not in (Trigger.RENAME, Trigger.MOVE):
+        problems.append("stands at another place without a rename or a move.")
     return tuple(problems)
 
 

@@ -16,6 +16,7 @@ _BY_COMMAND = {
     Trigger.ASSIGN: Action.ASSIGNED,
     Trigger.COMMENT: Action.COMMENTED,
     Trigger.RENAME: Action.RENAMED,
+    Trigger.MOVE: Action.MOVED,
 }
 
 _BY_MACHINE = {
@@ -32,6 +33,8 @@ def draft(before: Query | None, after: Query, row: Row, act: Act) -> QueryEventD
     old_raw = old_value = new_raw = new_value = None
     if row.trigger is Trigger.RENAME and before is not None:
         old_value, new_value = before.key.record, after.key.record
+    elif row.trigger is Trigger.MOVE and before is not None:
+        old_value, new_value = str(before.key.project_id), str(after.key.project_id)
     elif row.trigger in transitions.MACHINE:
         if before is not None:
             old_raw, old_value = before.raw, before.value

@@ -91,7 +91,7 @@ class ActorKind(StrEnum):
 
 @unique
 class Trigger(StrEnum):
-    """What may move a query: five things that a run sees, the commands, and a record's new name."""
+    """What may move a query: five things that a run sees, the commands, a record's new name, a site's new project."""
 
     #: the check fails on the very values that the query's last answer or decision was about
     FAILING_SAME = "failing_same"
@@ -113,6 +113,8 @@ class Trigger(StrEnum):
     COMMENT = "comment"
     #: the record was renamed at the site: the key moves, the number stays
     RENAME = "rename"
+    #: the site's data stand in another project now: the key moves, the number stays
+    MOVE = "move"
 
 
 @unique
@@ -134,6 +136,7 @@ class Action(StrEnum):
     ASSIGNED = "assigned"
     COMMENTED = "commented"
     RENAMED = "renamed"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -271,7 +274,7 @@ class QueryEvent:
     seq: int
     number: str
     version: int
-    #: keyed hash of the query's key; changes only with a rename
+    #: keyed hash of the query's key; changes only with a rename or a move to another project
     key_digest: str
     #: aware, UTC
     at: datetime

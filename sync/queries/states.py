@@ -157,6 +157,7 @@ def _holds(guard: Guard, query: Query | None, act: Act) -> bool:
         and (act.answer is not AnswerCode.OTHER or bool((act.comment or "").strip())),
         Guard.ASSIGNEE: bool((act.assignee or "").strip()),
         Guard.NEW_NAME: bool(act.record),
+        Guard.NEW_PROJECT: act.project_id is not None and bool(act.study),
         Guard.NOT_SITE: act.actor_kind is not ActorKind.SITE,
     }
     if query is not None:
@@ -208,6 +209,8 @@ def _annotated(query: Query, row: Row, act: Act) -> Query:
         return replace(query, assignee=act.assignee)
     if row.trigger is Trigger.RENAME and act.record:
         return replace(query, key=replace(query.key, record=act.record))
+    if row.trigger is Trigger.MOVE and act.project_id is not None and act.study:
+        return replace(query, key=replace(query.key, project_id=act.project_id, study=act.study))
     return query
 
 

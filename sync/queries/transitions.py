@@ -23,7 +23,7 @@ MACHINE = (
     Trigger.NOT_EVALUATED,
     Trigger.NOT_APPLICABLE,
 )
-"""What a run can see; everything else is a command or a rename."""
+"""What a run can see; everything else is a command, a rename or a move to another project."""
 
 
 @unique
@@ -42,6 +42,7 @@ class Guard(StrEnum):
     ANSWER = "an answer code of a person is given, with a comment where the code is other"
     ASSIGNEE = "somebody is named"
     NEW_NAME = "the record's new name is given"
+    NEW_PROJECT = "the site's new project and its study are given"
     NOT_SITE = "the actor is not of the site, which does not see candidates"
 
 
@@ -241,6 +242,9 @@ _EVERYWHERE: tuple[Row, ...] = (
     *_rows("20", _ANYWHERE[1:], Trigger.COMMENT, None, "words for the thread", Guard.COMMENT),
     *_rows("21", _ANYWHERE, Trigger.RENAME, None,
            "the record has a new name at the site: the key moves, number and thread stay", Guard.NEW_NAME),
+    *_rows("22", _ANYWHERE, Trigger.MOVE, None,
+           "the site has another project, a person accepted it, and the same check was judged at the same place there: "
+           "the key moves, number, thread and decision stay", Guard.NEW_PROJECT),
 )
 # fmt: on
 
@@ -258,6 +262,7 @@ WHO: Mapping[Trigger, frozenset[ActorKind]] = MappingProxyType(
         Trigger.ANSWER: _VOICES,
         Trigger.COMMENT: _VOICES,
         Trigger.RENAME: _SYSTEM | _DM,
+        Trigger.MOVE: _SYSTEM,
     }
 )
 """Who may set off what: a site answers and comments, decisions are the data manager's, sights the program's."""
@@ -276,7 +281,7 @@ def rows_for(state: State | None, reason: Reason | None, trigger: Trigger) -> tu
 
 def legal(state: State, reason: Reason | None) -> tuple[Trigger, ...]:
     """List the commands that a query in this state has rows for (guards not asked), in the enum's order."""
-    commands = (t for t in Trigger if t not in MACHINE and t is not Trigger.RENAME)
+    commands = (t for t in Trigger if t not in (*MACHINE, Trigger.RENAME, Trigger.MOVE))
     return tuple(trigger for trigger in commands if rows_for(state, reason, trigger))
 
 

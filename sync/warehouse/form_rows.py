@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -20,7 +21,9 @@ PLACE_SCHEMA: dict[str, DataType] = {
     "site_instance": pl.Int64(),
     "remarks": pl.String(),
 }
-"""Columns of the raw table that say where a row stands at the site and how it was read."""
+"""Columns that say where a row stands at the site and how it was read."""
+
+_IN_ORDER: Any = {"on": list(ROW_SCHEMA), "how": "left", "maintain_order": "left"}
 
 OWN_SCHEMA: dict[str, DataType] = {"is_quarantined": pl.Boolean(), "run_id": pl.String(), "row_hash": pl.Int64()}
 FIRST_SCHEMA: dict[str, DataType] = {"mapping_version": pl.String(), "first_run_id": pl.String()}
@@ -59,22 +62,23 @@ def read(
     kept: list[pl.DataFrame] = []
     for table in table_names(slots):
         mine = [slot for slot in slots if slot.table_name == table]
-        own = {} if values else OWN_SCHEMA
-        place = {} if kept else PLACE_SCHEMA | FIRST_SCHEMA
+        own = {} if values else OWN_SCHEMA | PLACE_SCHEMA | FIRST_SCHEMA
         types = {slot.column_name: frames.POLARS_TYPES[slot.kind] for slot in mine}
         raw = dict.fromkeys(types, pl.String())
         names = [slot.frame_column for slot in mine]
         values.append(_part(reading, table, own, types, names))
-        kept.append(_part(reading, layout.texts_of(table), place, raw, names))
-    return _whole(_beside(values), _beside(kept), slots)
+        kept.append(_part(reading, layout.texts_of(table), {}, raw, names))
+    whole = _beside(values)
+    return _told(whole, [values[0].select(*ROW_SCHEMA).join(part, **_IN_ORDER) for part in kept], slots)
 
 
-def _whole(values: pl.DataFrame, kept: pl.DataFrame, slots: Sequence[Slot]) -> StoredRows:
+def _told(values: pl.DataFrame, kept: Sequence[pl.DataFrame], slots: Sequence[Slot]) -> StoredRows:
     """Put the texts back that the values tell."""
-    names = [slot.frame_column for slot in slots]
-    entered = [texts.entered(slot, kept[name], values[name]) for slot, name in zip(slots, names, strict=True)]
-    whole = [text.alias(name) for text, name in zip(entered, names, strict=True)]
-    return StoredRows(values=values, texts=kept.drop(names).hstack(whole))
+    held = {column.name: column for part in kept for column in part.drop(*ROW_SCHEMA)}
+    entered = [texts.entered(slot, held[slot.frame_column], values[slot.frame_column]) for slot in slots]
+    place = [f"_{name}" for name in (*PLACE_SCHEMA, *FIRST_SCHEMA)]
+    named = [text.alias(slot.frame_column) for text, slot in zip(entered, slots, strict=True)]
+    return StoredRows(values=values.drop(place), texts=values.select(*ROW_SCHEMA, *place).hstack(named))
 
 
 def _part(

@@ -20,6 +20,8 @@ from sync.warehouse.layout import Slot
 
 ROW = list(difference.ROW)
 _PLACE = list(form_rows.PLACE_SCHEMA)
+_AT_KEY = "site = ? AND record = ? AND event = ? AND instance = ?"
+_KEPT = ("is_quarantined", "first_run_id", "first_at")
 _ROWS_AT_ONCE = 20_000
 
 
@@ -142,7 +144,8 @@ def _fixed_values(write: Write, slots: Sequence[Slot], table: str) -> dict[str, 
     """Name what is the same in all rows of a form table."""
     fixed: dict[str, str | bool] = {"site": write.site, "instrument": slots[0].form}
     if table == slots[0].table_name:
-        fixed |= {"is_quarantined": False, "run_id": write.run_id}
+        fixed |= {"is_quarantined": False, "run_id": write.run_id, "mapping_version": write.mapping_version}
+        fixed |= {"first_run_id": write.run_id, "first_at": write.stamp}
     return fixed
 
 
@@ -151,6 +154,7 @@ def _values_of(batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame
     columns = [batch.rows[name] for name in ROW]
     if table == slots[0].table_name:
         columns.append(batch.beside["row_hash"])
+        columns += [batch.beside[f"_{name}"].alias(name) for name in _PLACE]
     present = _present(slots, table, batch.rows)
     for slot in present:
         values = difference.as_stored(batch.rows[slot.frame_column], POLARS_TYPES[slot.kind])
@@ -158,23 +162,22 @@ def _values_of(batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame
     return pl.DataFrame(columns)
 
 
-def _fixed_texts(write: Write, slots: Sequence[Slot], table: str) -> dict[str, str | bool]:
-    """Name what is the same in all rows of a raw table."""
-    fixed: dict[str, str | bool] = {"site": write.site, "instrument": slots[0].form}
-    if table == slots[0].table_name:
-        fixed |= {"mapping_version": write.mapping_version, "first_run_id": write.run_id, "first_at": write.stamp}
-    return fixed
-
-
 def _texts_of(batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
-    """Build the rows of a raw table, or of one of its parts, without what is the same in all."""
+    """Build the rows of a table of texts, or of one of its parts: null where the value tells the text."""
     columns = [batch.rows[name] for name in ROW]
-    if table == slots[0].table_name:
-        columns += [batch.beside[f"_{name}"].alias(name) for name in _PLACE]
     for slot in _present(slots, table, batch.raw):
         values = difference.as_stored(batch.rows[slot.frame_column], POLARS_TYPES[slot.kind])
-        columns.append(texts.kept(slot, batch.raw[slot.frame_column], values).alias(slot.column_name))
+        kept = texts.kept(slot, batch.raw[slot.frame_column], values)
+        columns.append(kept.alias(slot.column_name))
     return pl.DataFrame(columns)
+
+
+def _untold(kept: pl.DataFrame) -> pl.Series:
+    """Mark the rows that hold a text which no value tells."""
+    cells = [column for column in kept.drop(ROW) if column.null_count() < column.len()]
+    if not cells:
+        return pl.repeat(False, kept.height, eager=True)
+    return pl.select(pl.any_horizontal(pl.lit(column).is_not_null() for column in cells)).to_series()
 
 
 def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slot]:
@@ -186,8 +189,9 @@ def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
     for table in form_rows.table_names(slots):
         fixed = _fixed_values(write, slots, table)
         bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed)
-        fixed = _fixed_texts(write, slots, table)
-        bulk.insert(write.connection, layout.texts_of(table), _texts_of(batch, slots, table), fixed=fixed)
+        kept = _texts_of(batch, slots, table)
+        place = {"site": write.site, "instrument": slots[0].form}
+        bulk.insert(write.connection, layout.texts_of(table), kept.filter(_untold(kept)), fixed=place)
 
 
 def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, int]:
@@ -204,11 +208,23 @@ def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, in
     changed = batch.where(touched)
     for table in form_rows.table_names(slots):
         part = bulk.with_fixed(_values_of(changed, slots, table), _fixed_values(write, slots, table))
-        bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=("is_quarantined",))
-        part = bulk.with_fixed(_texts_of(changed, slots, table), _fixed_texts(write, slots, table))
-        bulk.upsert(write.connection, layout.texts_of(table), part, key=KEY_COLUMNS, keep=("first_run_id", "first_at"))
+        bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=_KEPT)
+        _update_texts(write, _texts_of(changed, slots, table), slots[0].form, layout.texts_of(table))
     _refresh_hashes(write, slots, batch.beside.filter(~touched))
     return changed.rows.height, cells.height
+
+
+def _update_texts(write: Write, kept: pl.DataFrame, form: str, table: str) -> None:
+    """Rewrite texts; columns that the study no longer has keep theirs."""
+    untold = _untold(kept)
+    part = bulk.with_fixed(kept.filter(untold), {"site": write.site, "instrument": form})
+    bulk.upsert(write.connection, table, part, key=KEY_COLUMNS)
+    columns = [f"{bulk.quoted(name)} = NULL" for name in kept.drop(ROW).columns]
+    told = kept.filter(~untold).select(pl.lit(write.site).alias("site"), *ROW)
+    if columns:
+        bulk.execute_many(
+            write.connection, f"UPDATE {bulk.quoted(table)} SET {', '.join(columns)} WHERE {_AT_KEY}", told
+        )
 
 
 def _standing(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -234,7 +250,7 @@ def _refresh_hashes(write: Write, slots: Sequence[Slot], same: pl.DataFrame) -> 
     """Renew fingerprints of rows in which nothing changed but the way of computing them."""
     table = bulk.quoted(slots[0].table_name)
     keyed = same.select("row_hash", pl.lit(write.site).alias("site"), *ROW)
-    sql = f"UPDATE {table} SET row_hash = ? WHERE site = ? AND record = ? AND event = ? AND instance = ?"
+    sql = f"UPDATE {table} SET row_hash = ? WHERE {_AT_KEY}"
     bulk.execute_many(write.connection, sql, keyed)
 
 
@@ -261,13 +277,11 @@ def _delete(write: Write, slots: Sequence[Slot], vanished: pl.DataFrame) -> None
     keyed = keys.select(pl.lit(write.site).alias("site"), *ROW)
     for table in form_rows.table_names(slots):
         for name in (table, layout.texts_of(table)):
-            sql = f"DELETE FROM {bulk.quoted(name)} WHERE site = ? AND record = ? AND event = ? AND instance = ?"
-            bulk.execute_many(write.connection, sql, keyed)
+            bulk.execute_many(write.connection, f"DELETE FROM {bulk.quoted(name)} WHERE {_AT_KEY}", keyed)
 
 
 def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> None:
     first = slots[0].table_name
-    raw = bulk.quoted(layout.texts_of(first))
     keyed = keys.select(
         pl.lit(write.run_id).alias("run_id"),
         pl.lit(first).alias("table_name"),
@@ -278,15 +292,15 @@ def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> Non
     sql = (
         "INSERT INTO row_end (site, record, event, instrument, instance, first_run_id, first_at, run_id, table_name,"
         " ended_at) SELECT site, record, event, instrument, instance, first_run_id, first_at, ?, ?, ?"
-        f" FROM {raw} WHERE site = ? AND record = ? AND event = ? AND instance = ?"
+        f" FROM {bulk.quoted(first)} WHERE {_AT_KEY}"
     )
     bulk.execute_many(write.connection, sql, keyed)
 
 
 def _join_mapping(write: Write, slots: Sequence[Slot]) -> None:
     """Note the mapping version that joins raw and harmonised values now; a no-op where it stands already."""
-    raw = bulk.quoted(layout.texts_of(slots[0].table_name))
-    sql = f"UPDATE {raw} SET mapping_version = ? WHERE site = ? AND mapping_version <> ?"
+    table = bulk.quoted(slots[0].table_name)
+    sql = f"UPDATE {table} SET mapping_version = ? WHERE site = ? AND mapping_version <> ?"
     bulk.execute_many(
         write.connection,
         sql,

@@ -56,9 +56,9 @@ def raw_column(slot: Slot) -> sa.Column[Any]:
 def build(slots: Iterable[Slot]) -> sa.MetaData:
     """Build the form tables and their siblings for texts, bound to no database.
 
-    The first table of a form carries ``is_quarantined``, ``run_id`` (the run that last changed the row) and
-    ``row_hash``; its sibling carries where the row stands at the site, its status, what was remarked when it
-    was read, and the run that first brought it. Further parts carry the key and their columns.
+    The first table of a form carries ``is_quarantined``, ``run_id`` (the run that last changed the row), ``row_hash``,
+    where the row stands at the site, its status, what was remarked when it was read, and the run that first brought
+    it. Further parts, and the siblings, carry the key and their columns.
     """
     metadata = sa.MetaData(naming_convention=tables.NAMING)
     every = tuple(slots)
@@ -67,7 +67,7 @@ def build(slots: Iterable[Slot]) -> sa.MetaData:
             wide = len(mine) > _SLIM
             first = mine[0].part == 1
             typed = [*key_columns(), *(_own() if first else ()), *map(stored_column, mine)]
-            raw = [*key_columns(), *(_raw_own() if first else ()), *map(raw_column, mine)]
+            raw = [*key_columns(), *map(raw_column, mine)]
             sa.Table(table_name, metadata, *typed, sqlite_with_rowid=wide)
             sa.Table(layout.texts_of(table_name), metadata, *raw, sqlite_with_rowid=wide)
     return metadata
@@ -78,11 +78,6 @@ def _own() -> list[sa.Column[Any]]:
         sa.Column("is_quarantined", sa.Boolean(create_constraint=False), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("row_hash", sa.BigInteger()),
-    ]
-
-
-def _raw_own() -> list[sa.Column[Any]]:
-    return [
         sa.Column("status", sa.BigInteger()),
         sa.Column("site_event", sa.Text()),
         sa.Column("site_instrument", sa.Text()),

@@ -95,12 +95,12 @@ def _ended_lives(connection: sa.Connection, table_name: str, row: RowKey) -> lis
 
 
 def _current_life(connection: sa.Connection, slot: Slot, row: RowKey) -> _Life | None:
-    raw = sa.table(
-        layout.texts_of(layout.first_table(slot.table_name)),
+    table = sa.table(
+        layout.first_table(slot.table_name),
         *(sa.column(name) for name in ("site", "record", "event", "instance", "first_run_id")),
         sa.column("first_at", Instant()),
     )
-    wanted = sa.select(raw.c.first_run_id, raw.c.first_at).where(*_matches(raw, row))
+    wanted = sa.select(table.c.first_run_id, table.c.first_at).where(*_matches(table, row))
     found = connection.execute(wanted).one_or_none()
     if found is None:
         return None

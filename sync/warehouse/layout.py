@@ -35,14 +35,13 @@ RESERVED = frozenset(
 )
 """Relations of the warehouse itself; no form gets one of these names."""
 
-OWN_COLUMNS = frozenset({*coordinates.KEY_COLUMNS, "is_quarantined", "run_id", "row_hash"})
-RAW_PLACE = (
+PLACE_COLUMNS = (
     *("status", "site_event", "site_instrument", "site_instance", "mapping_version", "remarks"),
     *("first_run_id", "first_at"),
 )
-"""Columns that stand beside a row's texts, in the first part of its form's tables."""
+"""Columns that say where a row stands at the site, how it was read, and what brought it."""
 
-RAW_OWN_COLUMNS = frozenset({*coordinates.KEY_COLUMNS, *RAW_PLACE})
+OWN_COLUMNS = frozenset({*coordinates.KEY_COLUMNS, "is_quarantined", "run_id", "row_hash", *PLACE_COLUMNS})
 
 _LONGEST = 63
 _ROOM = len("__raw__99")
@@ -114,8 +113,7 @@ def base_of(form: str, others: Collection[str] = ()) -> str:
 
 def column_name_of(frame_column: str) -> str:
     """Name the column that a frame column is stored in, the same in both tables."""
-    taken = frame_column in OWN_COLUMNS or frame_column in RAW_OWN_COLUMNS
-    return fit(f"{frame_column}_field" if taken else frame_column)
+    return fit(f"{frame_column}_field" if frame_column in OWN_COLUMNS else frame_column)
 
 
 def first_table(table_name: str) -> str:

@@ -4,11 +4,12 @@ Most texts are what their value reads as ("7" and 7, "2026-05-03" and that day).
 others only: null stands for a text that the value tells, one control sign (U+001F) for nothing entered under a value
 that the mapping derived. The view ``<form>__raw`` shows every text in full; whoever reads SQL reads the view.
 
-What a value reads as must be the same here and in the view, on both databases. It is for texts, whole numbers and
-dates; numbers with decimals, times and moments always keep their texts.
+What a value reads as must be the same here and in the view, on both databases. It is for texts, whole numbers, dates,
+and numbers of some decimals; times and moments always keep their texts. Rows without any text to keep stand in the
+form's own table alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 import sqlalchemy as sa
@@ -19,15 +20,18 @@ from sync.warehouse import bulk, difference, layout
 from sync.warehouse.bulk import quoted
 from sync.warehouse.layout import Slot
 
-_TOLD = (pl.String, pl.Int64, pl.Date)
-"""Types whose values tell their text."""
+_TOLD = (pl.String, pl.Int64, pl.Date, pl.Float64)
+"""Types whose values may tell their text."""
+
+_LONGEST = 15
+"""Signs of a number that both databases write alike: no more digits than a double holds for certain."""
 
 _NOTHING = "\x1f"
 _NOTHING_IN_SQL = {"sqlite": "char(31)", "postgresql": "chr(31)"}
 
 
 def tells(slot: Slot) -> bool:
-    """Say whether a column's values tell their texts."""
+    """Say whether a column's values may tell their texts."""
     return frames.POLARS_TYPES[slot.kind] in _TOLD
 
 
@@ -36,12 +40,19 @@ def kept(slot: Slot, texts: pl.Series, values: pl.Series) -> pl.Series:
     if not tells(slot):
         return texts
     told = difference.text_of(values)
-    if texts.eq_missing(told).all():
+    same = texts.eq_missing(told)
+    if values.dtype == pl.Float64:
+        same &= texts.is_null() | _is_plain(told, values)
+    if same.all():
         return pl.repeat(None, texts.len(), dtype=pl.String, eager=True)
     derived = texts.is_null() & told.is_not_null()
-    return pl.select(
-        pl.when(texts.eq_missing(told)).then(None).when(derived).then(pl.lit(_NOTHING)).otherwise(texts)
-    ).to_series()
+    return pl.select(pl.when(same).then(None).when(derived).then(pl.lit(_NOTHING)).otherwise(texts)).to_series()
+
+
+def _is_plain(told: pl.Series, values: pl.Series) -> pl.Series:
+    """Mark decimals that both databases write as we do; SQLite writes 7.0 for 7, and all have powers of their own."""
+    middling = values.abs().is_between(1e-4, 1e9)
+    return told.str.contains(".", literal=True) & (told.str.len_bytes() <= _LONGEST) & middling
 
 
 def entered(slot: Slot, kept_texts: pl.Series, values: pl.Series) -> pl.Series:
@@ -60,11 +71,11 @@ def entered(slot: Slot, kept_texts: pl.Series, values: pl.Series) -> pl.Series:
 
 def view(table: str, slots: Sequence[Slot], dialect: str) -> str:
     """Write the SELECT of the view that shows the texts of a form table, or of one of its parts."""
-    own = layout.RAW_PLACE if slots[0].part == 1 else ()
-    columns = [f"t.{quoted(name)} AS {quoted(name)}" for name in (*KEY_COLUMNS, *own)]
+    own = layout.PLACE_COLUMNS if slots[0].part == 1 else ()
+    columns = [f"v.{quoted(name)} AS {quoted(name)}" for name in (*KEY_COLUMNS, *own)]
     columns += [f"{_in_sql(slot, dialect)} AS {quoted(slot.column_name)}" for slot in slots]
     same = " AND ".join(f"v.{name} = t.{name}" for name in KEY_COLUMNS)
-    names = f"{quoted(layout.texts_of(table))} t JOIN {quoted(table)} v ON {same}"
+    names = f"{quoted(table)} v LEFT JOIN {quoted(layout.texts_of(table))} t ON {same}"
     return f"SELECT {', '.join(columns)} FROM {names}"
 
 
@@ -86,36 +97,30 @@ def write_out(connection: sa.Connection, slot: Slot) -> None:
     """Write a column's texts in full, before its values go."""
     if not tells(slot):
         return
-    texts, values, column = quoted(slot.texts_table_name), quoted(slot.table_name), quoted(slot.column_name)
-    same = " AND ".join(f"v.{name} = {texts}.{name}" for name in KEY_COLUMNS)
-    dialect = connection.dialect.name
-    told = f"(SELECT {_told(slot, f'v.{column}', dialect)} FROM {values} v WHERE {same})"
+    _give_rows(connection, slot)
+    dialect, column = connection.dialect.name, quoted(slot.column_name)
+    told = f"(SELECT {_told(slot, f'v.{column}', dialect)} FROM {_values(slot)})"
     # where nothing was entered under a value, nothing is left to tell once the value is gone
-    bulk.run(connection, f"UPDATE {texts} SET {column} = {_full(column, told, dialect)}")
+    bulk.run(connection, f"UPDATE {quoted(slot.texts_table_name)} SET {column} = {_full(column, told, dialect)}")
 
 
 def mark_derived(connection: sa.Connection, slot: Slot) -> None:
     """Note where nothing was entered under a value, in a column whose texts stand in full."""
-    texts, values, column = quoted(slot.texts_table_name), quoted(slot.table_name), quoted(slot.column_name)
-    same = " AND ".join(f"v.{name} = {texts}.{name}" for name in KEY_COLUMNS)
-    derived = f"SELECT 1 FROM {values} v WHERE {same} AND v.{column} IS NOT NULL"
-    nothing = _NOTHING_IN_SQL[connection.dialect.name]
-    bulk.run(connection, f"UPDATE {texts} SET {column} = {nothing} WHERE {column} IS NULL AND EXISTS ({derived})")
+    _give_rows(connection, slot)
+    column, nothing = quoted(slot.column_name), _NOTHING_IN_SQL[connection.dialect.name]
+    derived = f"{column} IS NULL AND EXISTS (SELECT 1 FROM {_values(slot)} AND v.{column} IS NOT NULL)"
+    bulk.run(connection, f"UPDATE {quoted(slot.texts_table_name)} SET {column} = {nothing} WHERE {derived}")
 
 
-def adopt(connection: sa.Connection, slots: Sequence[Slot]) -> list[str]:
-    """Take over tables of full texts (``<form>__raw``) that an earlier program made; say which."""
-    standing = set(sa.inspect(connection).get_table_names())
-    return list(_adopted(connection, slots, standing))
+def _values(slot: Slot) -> str:
+    """Name the row of values that belongs to a row of texts."""
+    same = " AND ".join(f"v.{name} = {quoted(slot.texts_table_name)}.{name}" for name in KEY_COLUMNS)
+    return f"{quoted(slot.table_name)} v WHERE {same}"
 
 
-def _adopted(connection: sa.Connection, slots: Sequence[Slot], standing: set[str]) -> Iterator[str]:
-    for table in dict.fromkeys(slot.table_name for slot in slots):
-        old, new = layout.raw_of(table), layout.texts_of(table)
-        if old not in standing or new in standing:
-            continue
-        bulk.run(connection, f"ALTER TABLE {quoted(old)} RENAME TO {quoted(new)}")
-        for slot in slots:
-            if slot.table_name == table and tells(slot):
-                mark_derived(connection, slot)
-        yield f"{old}: a view now, its texts are in {new}"
+def _give_rows(connection: sa.Connection, slot: Slot) -> None:
+    """Give every row that holds a value of a column a row of texts."""
+    key = ", ".join(KEY_COLUMNS)
+    rows = f"SELECT {key} FROM {quoted(slot.table_name)} WHERE {quoted(slot.column_name)} IS NOT NULL"
+    into = f"INSERT INTO {quoted(slot.texts_table_name)} ({key})"
+    bulk.run(connection, f"{into} {rows} ON CONFLICT ({key}) DO NOTHING")

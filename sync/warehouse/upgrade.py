@@ -5,6 +5,7 @@ views are written afresh where they differ. All in one transaction: an upgrade h
 safe to repeat and does nothing then.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,16 +90,25 @@ def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
         command.upgrade(_config(connection), "head")
         done.append(f"core tables: {revision or 'none'} -> {newest}")
     placing = layout.place(study, catalogue.read(connection))
+    _refuse_unreleased(connection, placing.slots)
     done += _sentences(placing)
     for slot in placing.shared:
         catalogue.renew(connection, slot)
-    done += texts.adopt(connection, placing.slots)
     if not done and views.stand(connection, study, placing.slots):
         return []
     views.drop(connection, placing.slots)
     _apply(connection, placing)
     views.create(connection, study, placing.slots)
     return done or ["views: written afresh"]
+
+
+def _refuse_unreleased(connection: sa.Connection, slots: Iterable[Slot]) -> None:
+    """Leave a warehouse alone in which what is a view now is a table."""
+    standing = set(sa.inspect(connection).get_table_names())
+    if standing & {slot.raw_table_name for slot in slots}:
+        raise ConfigError(
+            ["[warehouse]: made by a development version of before the first release; name a new one, and run again"]
+        )
 
 
 def _known() -> set[str]:

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 
 from schemas import project
 from schemas.coordinates import RowKey
 from schemas.study import Severity
 from sync.ports.application import Application
-from sync.queries import desk, reconcile
+from sync.queries import desk, moving, reconcile
 from sync.queries.acts import Act
-from sync.queries.model import LIVE, ActorKind, Query, QueryEventDraft
+from sync.queries.model import LIVE, ActorKind, Query, QueryEventDraft, QueryKey
 from sync.queries.reconcile import Reconciled
 from sync.workflows.judging import Cells, Judged
 
@@ -27,6 +28,8 @@ class FollowedUp:
     #: those that were followed up or renamed: the ones to be written
     concerned: tuple[Query, ...]
     reconciled: Reconciled
+    #: live queries of a project that the site had before, of which nothing was judged in the present one
+    left: int = 0
 
 
 def follow_up(
@@ -52,6 +55,8 @@ def follow_up(
         moved, renames = desk.rename(before, renamed, act)
         # a run looks at each query once: being renamed is not being looked at
         standing = tuple(replace(query, run_id=None) if query.run_id == run_id else query for query in moved)
+    carried = _carried(standing, judged, at=at, run_id=run_id)
+    standing, renames = carried.queries, (*renames, *carried.drafts)
     named = {draft.number for draft in renames}
     concerned = [
         query for query in standing if query.number in named or judged.concerns(query.key.record, query.key.check)
@@ -79,6 +84,38 @@ def follow_up(
         queries=(*others, *result.queries),
         concerned=result.queries,
         reconciled=replace(result, unchanged=result.unchanged + waiting),
+        left=carried.left,
+    )
+
+
+def _carried(standing: Sequence[Query], judged: Judged, *, at: datetime, run_id: str) -> moving.Carried:
+    """Carry over the queries of a project that the site had before, where their place was judged in the present one."""
+    judgement = judged.judgement
+
+    @cache
+    def found() -> frozenset[tuple[RowKey, str, str]]:
+        return frozenset((each.row, each.check, each.field) for each in judgement.findings)
+
+    def is_judged(key: QueryKey) -> bool:
+        if not judged.concerns(key.record, key.check):
+            return False
+        condition = judgement.conditions.at(check=key.check, row=key.row, field=key.field)
+        return condition is not None or (key.row, key.check, key.field) in found()
+
+    return moving.carry(
+        standing,
+        study=judged.study.name,
+        project_id=judged.snapshot.structure.project_id,
+        judged=is_judged,
+        act=Act(at=at, actor=ACTOR, actor_kind=ActorKind.SYSTEM, run_id=run_id),
+    )
+
+
+def left_behind(count: int, project_id: int) -> str:
+    """Word the notice about live queries that stay at a project which the site had before."""
+    return (
+        f"{count} live queries are about the site's former project and what project {project_id} does not hold; "
+        "nothing looks at them any more: answer, accept or cancel them"
     )
 
 
@@ -93,7 +130,7 @@ def query_links(
     """Map query numbers to the pages on which they are answered; built when needed, since versions move on."""
     links = {}
     for query in queries:
-        if query.state not in LIVE:
+        if query.state not in LIVE or query.key.project_id != structure.project_id:
             continue
         link = app.link(
             structure,

@@ -317,6 +317,8 @@ def _result(
         notices.append("the project holds no records yet")
     if delta.missed:
         notices.append(f"the full pull found {delta.missed} changed records that incremental pulls had missed")
+    if after.left:
+        notices.append(followup.left_behind(after.left, judged.snapshot.structure.project_id))
     notices += [f"let through a brake: {reason}" for reason in let_through]
     return SiteResult(
         site=night.site.slug,

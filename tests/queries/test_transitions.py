@@ -36,7 +36,13 @@ def act_for(trigger: Trigger, reason: Reason | None = None):
         return samples.system(sight=SIGHTS.get(trigger), run_id="run-9")
     kind = ActorKind.SYSTEM if ActorKind.DM not in transitions.WHO[trigger] else ActorKind.DM
     return samples.dm(
-        actor_kind=kind, reason=reason, answer=AnswerCode.CONFIRMED, assignee="crc.lin", record="ZJJU-900"
+        actor_kind=kind,
+        reason=reason,
+        answer=AnswerCode.CONFIRMED,
+        assignee="crc.lin",
+        record="ZJJU-900",
+        project_id=18,
+        study="sle",
     )
 
 
@@ -60,7 +66,7 @@ DECIDED = (
 def expected(state, reason, trigger, given, condition):
     stay = (state, reason)
     match trigger:
-        case Trigger.NOT_EVALUATED | Trigger.COMMENT | Trigger.RENAME:
+        case Trigger.NOT_EVALUATED | Trigger.COMMENT | Trigger.RENAME | Trigger.MOVE:
             return stay
         case Trigger.ASSIGN:
             return stay if state in LIVE else None

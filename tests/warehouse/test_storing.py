@@ -111,9 +111,11 @@ class TestASecondStore:
     def test_under_a_new_mapping_that_changes_no_value_changes_no_row(self, warehouse):
         frame = b.frame(b.LABS, {ONE: b.FULL})
         b.store(warehouse, 0, frame)
-        before = dump(warehouse, "labs", "cell_change")
+        before = dump(warehouse, "labs__txt", "cell_change")
         assert b.store(warehouse, 1, frame, mapping_version="2") == StoreCounts()
-        assert dump(warehouse, "labs", "cell_change") == before
+        assert dump(warehouse, "labs__txt", "cell_change") == before
+        with warehouse._engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT run_id, first_run_id FROM labs").all() == [("run-0", "run-0")]
         with warehouse._engine.connect() as connection:
             assert connection.exec_driver_sql("SELECT mapping_version FROM labs__raw").scalars().all() == ["2"]
 

@@ -1,7 +1,9 @@
 """What is kept of the texts as entered, and that all of them can be read all the same."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 
 import polars as pl
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.frames import POLARS_TYPES
 from schemas.study import Kind
+from sync.errors import ConfigError
 from sync.warehouse import layout, texts
 from tests.warehouse import building as b
 from tests.warehouse.test_storing import ONE, TWO
@@ -17,20 +20,29 @@ from tests.warehouse.test_storing import ONE, TWO
 FORM = b.form(
     "labs",
     b.field("creat", Kind.NUMBER),
+    b.field("whole", Kind.NUMBER),
     b.field("tubes", Kind.INTEGER),
     b.field("drawn", Kind.DATE),
     b.field("seen", Kind.DATETIME),
     b.field("remark", Kind.TEXT),
 )
 CELLS = {
-    "creat": 7.0,
+    "creat": 71.25,
+    "whole": 7.0,
     "tubes": 3,
     "drawn": date(2012, 3, 5),
     "seen": datetime(2012, 3, 5, 8, 30),  # noqa: DTZ001  (a site's wall clock)
     "remark": "calm",
 }
-PLAIN = {"creat": "7.0", "tubes": "3", "drawn": "2012-03-05", "seen": "2012-03-05 08:30", "remark": "calm"}
-ODD = {"creat": "7,0", "tubes": "03", "drawn": "5.3.2012", "seen": "5.3.12 8h30", "remark": " calm"}
+PLAIN = {
+    "creat": "71.25",
+    "whole": "7",
+    "tubes": "3",
+    "drawn": "2012-03-05",
+    "seen": "2012-03-05 08:30",
+    "remark": "calm",
+}
+ODD = {"creat": "71,25", "whole": "7.0", "tubes": "03", "drawn": "5.3.2012", "seen": "5.3.12 8h30", "remark": " calm"}
 
 
 @pytest.fixture
@@ -60,10 +72,10 @@ def test_the_view_shows_every_text_as_entered(stored):
 
 def test_the_table_keeps_only_what_the_values_do_not_tell(stored):
     plain, odd, derived = read(stored, "labs__txt")
-    always = {name: PLAIN[name] for name in ("creat", "seen")}
+    always = {name: PLAIN[name] for name in ("whole", "seen")}
     assert plain == {**dict.fromkeys(CELLS), **always}
     assert odd == ODD
-    told = ("tubes", "drawn", "remark")
+    told = ("creat", "whole", "tubes", "drawn", "remark")
     assert derived == {**dict.fromkeys(CELLS), **dict.fromkeys(told, "\x1f")}
 
 
@@ -82,17 +94,43 @@ def test_texts_outlive_columns_that_come_to_hold_text_for_two_studies(stored, op
     assert read(other, "labs__raw") == [PLAIN, ODD, dict.fromkeys(CELLS)]
 
 
-def test_full_texts_of_an_earlier_program_are_taken_over(stored, opened):
+def test_a_row_whose_values_tell_everything_stands_once(opened):
+    warehouse = opened(b.study(FORM))
+    told = {name: value for name, value in CELLS.items() if name not in ("whole", "seen")}
+    b.store(warehouse, 0, b.frame(FORM, {ONE: told}, raw={ONE: {name: PLAIN[name] for name in told}}))
+    assert read(warehouse, "labs__txt") == []
+    assert read(warehouse, "labs__raw") == [{**dict.fromkeys(CELLS), **{name: PLAIN[name] for name in told}}]
+    odd = b.frame(FORM, {ONE: told}, raw={ONE: {name: ODD[name] for name in told}})
+    for night, frame in enumerate(
+        [odd, b.frame(FORM, {ONE: told}, raw={ONE: {name: PLAIN[name] for name in told}})], 1
+    ):
+        assert b.store(warehouse, night, frame).cells_changed == len(told)
+        assert read(warehouse, "labs__raw")[0]["creat"] == frame.raw["creat"][0]
+        assert warehouse.reader().verify().problems == ()
+
+
+def test_a_warehouse_of_before_the_first_release_is_left_alone(stored, opened):
     with stored._engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE full_texts AS SELECT * FROM labs__raw")
         connection.exec_driver_sql("DROP VIEW labs__raw")
-        connection.exec_driver_sql("DROP TABLE labs__txt")
-        connection.exec_driver_sql("ALTER TABLE full_texts RENAME TO labs__raw")
-    again = opened(b.study(FORM), upgrade=False)
-    assert again.upgrade() == ["labs__raw: a view now, its texts are in labs__txt"]
-    assert again.upgrade() == []
-    assert read(again, "labs__raw") == [PLAIN, ODD, dict.fromkeys(CELLS)]
-    assert again.reader().verify().problems == ()
+        connection.exec_driver_sql("CREATE TABLE labs__raw (record TEXT)")
+    with pytest.raises(ConfigError, match="before the first release"):
+        opened(b.study(FORM))
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(value=st.decimals(-(10**10), 10**10, places=6) | st.floats(-1e12, 1e12).map(Decimal))
+def test_no_number_is_left_to_a_database_that_writes_it_otherwise(value):
+    number = float(value)
+    written = pl.Series([f"{number}", f"{value:f}", f"{value.normalize():f}"])
+    (slot,) = layout.place(b.study(b.form("f", b.field("x", Kind.NUMBER, "f"))), ()).slots
+    kept = texts.kept(slot, written, pl.Series([number] * 3))
+    with sqlite3.connect(":memory:") as base:
+        (in_sql,) = base.execute("SELECT CAST(CAST(? AS DOUBLE PRECISION) AS TEXT)", (number,)).fetchone()
+    assert all(text is not None or text_entered == in_sql for text, text_entered in zip(kept, written, strict=True))
+    # PostgreSQL writes the shortest decimal that gives the number back, as Python does
+    assert all(
+        text is not None or text_entered == repr(number) for text, text_entered in zip(kept, written, strict=True)
+    )
 
 
 cells = {
