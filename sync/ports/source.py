@@ -8,6 +8,7 @@ import polars as pl
 
 from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Delta, Stream, Watermark
+from sync.ports.standing import Standing
 
 Progress = Callable[[int, int], None]
 """Called now and then during a pull with (records done, records in all); must return quickly."""
@@ -34,6 +35,10 @@ class Source(Protocol):
 
         The project's id is the configured one, else SourceMismatch.
         """
+        ...
+
+    def standing(self) -> Standing:
+        """Look at the server's log and clocks; a log that cannot be had is told, not raised."""
         ...
 
     def pull(self, progress: Progress | None = None) -> Snapshot:

@@ -12,6 +12,7 @@ from sync.config import SiteConfig, TransportConfig
 from sync.errors import ConfigError
 from sync.ports.clock import Clock
 from sync.ports.source import OVERLAP, Progress, Source
+from sync.ports.standing import Standing
 from sync.redcap.allowance import Allowance
 from sync.redcap.changes import Request, Sighting, look
 from sync.redcap.circuit import Circuits
@@ -20,6 +21,7 @@ from sync.redcap.delta import delta_of
 from sync.redcap.frames import without_group
 from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream
 from sync.redcap.shared import Shares
+from sync.redcap.standing import standing_of
 from sync.redcap.transport import Paces, Transport
 from sync.telemetry import Event
 
@@ -56,6 +58,10 @@ class RedcapSource:
     def structure(self) -> ProjectStructure:
         """Fetch what the project is made of, afresh."""
         return fetch_structure(self._work()[0], project_id=self._site.project_id)
+
+    def standing(self) -> Standing:
+        """Look at the server's log and clocks."""
+        return standing_of(self._work()[0], self._clock)
 
     def pull(self, progress: Progress | None = None) -> Snapshot:
         """Fetch one complete snapshot."""

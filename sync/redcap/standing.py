@@ -1,0 +1,35 @@
+"""Look at a server's log and clocks, and at nothing else (``sync.ports.standing``)."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from sync.ports.clock import Clock
+from sync.ports.standing import Standing
+from sync.redcap.client import Client
+from sync.redcap.logbook import NO_RIGHT, read_log
+
+
+def standing_of(client: Client, clock: Clock) -> Standing:
+    """Ask for the project's settings, which leaves a line in the log, then for the log."""
+    asked = clock.now()
+    client.project_info()
+    answered = clock.now()
+    date = client.server_date
+    book = read_log(client, record_field="", since=None, now=answered)
+    return Standing(
+        is_log_refused=book.problem == NO_RIGHT,
+        log_problem=book.problem,
+        log_time=book.newest,
+        is_log_current=book.is_current,
+        http_time=_http_time(date),
+        asked=asked,
+        answered=answered,
+    )
+
+
+def _http_time(date_header: str) -> datetime | None:
+    try:
+        time = parsedate_to_datetime(date_header)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
