@@ -35,11 +35,13 @@ class SiteConditions:
     def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
         """Give the condition of a check at a cell; None where no such row was judged.
 
-        A check or a target that this study version does not know counts as not evaluated: a query must not be
-        closed because its check was retired.
+        A check or a target that this study version does not know counts as not evaluated, and so does a form that
+        nobody delivered: a query must not be closed because its check was retired, or because nobody looked.
         """
         form = row.instrument
-        place = self._index(form).get(row) if form in self._data.frames else None
+        if form not in self._data.delivered:
+            return Condition.NOT_EVALUATED
+        place = self._index(form).get(row)
         if check in BUILTIN_IDS:
             if place is None:
                 return None

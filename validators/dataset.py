@@ -53,6 +53,8 @@ class Dataset:
         self.prefix = prefix
         self.as_of = as_of
         given = {frame.form.name: frame for frame in frames}
+        #: forms that somebody looked at, though they may hold no row
+        self.delivered: frozenset[str] = frozenset(given)
         self.frames: Mapping[str, FormFrame] = {
             form.name: given.get(form.name) or _undelivered(form) for form in study.forms
         } | {name: frame for name, frame in given.items() if name not in {f.name for f in study.forms}}

@@ -61,7 +61,7 @@ class Source(Protocol):
     ) -> Delta:
         """Fetch what changed since a watermark (of this site, from an earlier Delta), in whole records.
 
-        ``known``: what the caller holds (schemas.pull.KNOWN_COLUMNS; ``advanced`` keeps it); without it nothing can
+        ``known``: what the caller holds (schemas.pull.KNOWN_SCHEMA; ``advanced`` keeps it); without it nothing can
         be called gone, renamed, moved or unchanged. Without ``since``, with ``full``, and after a change of the
         project's design, everything is pulled and the Delta is ``complete``; given ``since`` and ``known`` such a
         pull counts what the incremental ones had missed. ``overlap`` should span more than the server's clock may

@@ -66,6 +66,14 @@ class SiteTransaction(Protocol):
         """
         ...
 
+    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> int:
+        """End the rows of records that the site no longer has, in every form but ``besides`` (which were stored).
+
+        A form that left the site's project has no frame, and its rows stay; those of a deleted record do not. Gives
+        the number of rows.
+        """
+        ...
+
     def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's subjects be exactly these; with ``records``, those of these records (others stay)."""
         ...

@@ -253,9 +253,11 @@ def _follow_up(query: Query, finding: Finding | None, run: _Run) -> tuple[Query,
 def _unfound(query: Query, run: _Run) -> Trigger:
     """Tell what it means that no finding stands at a query's place; in doubt: that nobody looked."""
     key = query.key
+    if key.record in run.gone:
+        return Trigger.NOT_APPLICABLE
     condition = run.judgement.conditions.at(check=key.check, row=key.row, field=key.field)
     if condition is None:
-        proved = (run.complete and _carried_out(run.judgement, key.check)) or key.record in run.gone
+        proved = run.complete and _carried_out(run.judgement, key.check)
         return Trigger.NOT_APPLICABLE if proved else Trigger.NOT_EVALUATED
     return {
         Condition.PASSING: Trigger.PASSING,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from schemas.project import DAG_COLUMN
-from schemas.pull import KNOWN_COLUMNS, ROW_KEY, Cost, Delta, fingerprints
+from schemas.pull import KNOWN_SCHEMA, ROW_KEY, Cost, Delta, fingerprints
 from sync.redcap import missing
 from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers
@@ -134,7 +134,7 @@ def _visible(sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | No
     return found
 
 
-def _differing(before: pl.DataFrame, now: pl.DataFrame, columns: Iterable[str] = KNOWN_COLUMNS) -> set[str]:
+def _differing(before: pl.DataFrame, now: pl.DataFrame, columns: Iterable[str] = tuple(KNOWN_SCHEMA)) -> set[str]:
     """Name the records of which a row stands in one of two frames only."""
     names = list(columns)
     one = now.join(before, on=names, how="anti", nulls_equal=True)["record"]

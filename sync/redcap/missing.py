@@ -22,7 +22,7 @@ def explained(
 ) -> Delta:
     """Count the records of which the log does not say why they are not there; notices hold counts, never an id.
 
-    ``book``: the log since the watermark; None where it cannot tell. ``known``: KNOWN_COLUMNS. ``seen``: the project's
+    ``book``: the log since the watermark; None where it cannot tell. ``known``: KNOWN_SCHEMA. ``seen``: the project's
     records that this pull saw, whatever their group.
     """
     untraced, notices = 0, delta.notices

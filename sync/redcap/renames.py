@@ -8,18 +8,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import polars as pl
 
-from schemas.pull import ROW_KEY
+from schemas.pull import BLANK, ROW_KEY
 from sync.redcap.logbook import Logbook
-
-_BLANK = "cae66941d9efbd404e4d88758ea67670"
-"""What ``schemas.pull.fingerprints`` makes of a row without cells."""
 
 #: share of a record's rows that must be the same where it was renamed and edited between two pulls
 _ALIKE = 0.5
 
 
 def pair(gone: pl.DataFrame, come: pl.DataFrame, *, book: Logbook, exist: Collection[str]) -> dict[str, str]:
-    """Map the old ids of renamed records to the new ones; both frames are ``known`` frames (KNOWN_COLUMNS).
+    """Map the old ids of renamed records to the new ones; both frames are ``known`` frames (KNOWN_SCHEMA).
 
     With a log, only records that it calls renamed are new names: paired where the rows are the same, else where
     most are, else where one is left of each and nothing else can explain them. Without a log, only where all rows
@@ -44,7 +41,7 @@ def _explained(old: str, new: str, book: Logbook, exist: Collection[str]) -> boo
     return old in book.deleted or new in book.created or bool(book.created - set(exist))
 
 
-Rows = Counter[tuple[str | None, ...]]
+Rows = Counter[tuple[str | int | None, ...]]
 
 
 def _rows_of(frame: pl.DataFrame) -> dict[str, Rows]:
@@ -55,7 +52,7 @@ def _rows_of(frame: pl.DataFrame) -> dict[str, Rows]:
 
 
 def _same(old: Mapping[str, Rows], new: Mapping[str, Rows]) -> Iterator[tuple[str, str]]:
-    by_rows: dict[frozenset[tuple[tuple[str | None, ...], int]], list[str]] = {}
+    by_rows: dict[frozenset[tuple[tuple[str | int | None, ...], int]], list[str]] = {}
     for record, rows in new.items():
         by_rows.setdefault(frozenset(rows.items()), []).append(record)
     for record, rows in old.items():
@@ -64,11 +61,11 @@ def _same(old: Mapping[str, Rows], new: Mapping[str, Rows]) -> Iterator[tuple[st
 
 
 def _holds_something(rows: Rows) -> bool:
-    return any(row[-1] != _BLANK for row in rows)
+    return any(row[-1] != BLANK for row in rows)
 
 
 def _share(old: Rows, new: Rows) -> bool:
-    same = sum(count for row, count in (old & new).items() if row[-1] != _BLANK)
+    same = sum(count for row, count in (old & new).items() if row[-1] != BLANK)
     return same > _ALIKE * max(old.total(), new.total())
 
 

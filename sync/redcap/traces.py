@@ -92,7 +92,7 @@ def is_blanking(details: str) -> bool:
 def untraced(gone: Collection[str], known: pl.DataFrame, traces: Traces, *, new_names: int) -> int:
     """Count records of which the log does not say why they are gone.
 
-    ``gone``: known records that are neither renamed nor another group's. ``known``: KNOWN_COLUMNS. ``new_names``: names
+    ``gone``: known records that are neither renamed nor another group's. ``known``: KNOWN_SCHEMA. ``new_names``: names
     that the log calls new and that nobody is known to have had; each may be that of one record.
     """
     if traces.is_erased:

@@ -78,6 +78,14 @@ def store(
     return StoreCounts(inserted=found.inserted.len(), updated=updated, deleted=vanished.height, cells_changed=changed)
 
 
+def end(write: Write, slots: Sequence[Slot], records: Collection[str]) -> int:
+    """End all rows of some records in one form, with history; gives their number."""
+    standing = form_rows.read_hashes(write.connection, write.site, slots, _few(records))
+    vanished = standing.filter(pl.col("record").is_in(list(records))).select(ROW)
+    _delete(write, slots, vanished)
+    return vanished.height
+
+
 def _refuse_unfit(site: str, frame: FormFrame) -> None:
     """Refuse what no harmonised frame may be; that is a fault of the program, not of the data."""
     if (frame.rows["site"] != site).any():

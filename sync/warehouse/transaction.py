@@ -79,6 +79,14 @@ class SqlSiteTransaction:
         self._note_mapping(frames, mapping_version)
         return total
 
+    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> int:
+        """End rows in forms that have no frame; see the port for the contract."""
+        write = Write(
+            connection=self._connection, site=self.site, run_id=self.run_id, at=self.at, mapping_version=""
+        )  # fmt: skip
+        others = [slots for form, slots in self._forms.items() if form not in besides] if records else []
+        return sum(form_store.end(write, slots, records) for slots in others)
+
     def _unknown(self, frame: FormFrame) -> list[str]:
         known = {slot.frame_column for slot in self._forms.get(frame.form.name, ())}
         missing = [name for name in frame.raw.columns if name not in known]

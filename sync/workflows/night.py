@@ -207,6 +207,8 @@ def _commit(night: _Night, warehouse: Warehouse, catch: _Catch) -> tuple[SiteRes
         tx.put_site(_site_row(night.site, judged))
         version = judged.harmonised.mapping_version
         stored = tx.store(catch.frames, mapping_version=version, complete=delta.complete, records=records or ())
+        # forms that left the site's project have no frame
+        tx.end_records(delta.gone, besides={frame.form.name for frame in catch.frames})
         before = tx.queries()
         after = followup.follow_up(
             judged,

@@ -1,6 +1,6 @@
 """Read what the last run left for this one, and leave what the next one needs. Values of patients: none."""
 
-import zlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ class Past:
     #: what the last run's mapping read (sync.workflows.mapped)
     mapped: Mapping[str, Any] | None
     watermark: Watermark | None
-    #: schemas.pull.KNOWN_COLUMNS
+    #: schemas.pull.KNOWN_SCHEMA
     known: pl.DataFrame | None
     last_full: datetime | None
     #: filled cells and form rows of the site when it was last pulled whole
@@ -109,13 +109,14 @@ def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined, *, read
 
 def packed(known: pl.DataFrame) -> bytes:
     """Write a ``known`` frame so that the same rows are the same bytes, whatever nights they came by."""
-    return zlib.compress(known.sort(pull.ROW_KEY).write_csv().encode(), level=1)
+    body = io.BytesIO()
+    known.sort(pull.ROW_KEY).write_parquet(body, compression="zstd", statistics=False)
+    return body.getvalue()
 
 
 def unpacked(body: bytes) -> pl.DataFrame:
     """Read back what :func:`packed` wrote."""
-    schema = dict.fromkeys(pull.KNOWN_COLUMNS, pl.String())
-    return pl.read_csv(zlib.decompress(body), schema=schema)
+    return pl.read_parquet(io.BytesIO(body))
 
 
 def _put(tx: SiteTransaction, name: str, value: Any, before: Any) -> None:

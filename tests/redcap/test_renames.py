@@ -3,28 +3,33 @@
 import polars as pl
 import pytest
 
-from schemas.pull import KNOWN_COLUMNS, fingerprints
+from schemas.pull import BLANK, KNOWN_SCHEMA, fingerprints
 from sync.redcap.logbook import NO_RIGHT, Logbook
 from sync.redcap.renames import pair
 
 COLUMNS = ("record_id", "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "age")
-BLANK = fingerprints(pl.DataFrame([[None] * 5], schema=dict.fromkeys(COLUMNS, pl.String()), orient="row"), "record_id")
+NO_CELLS = pl.DataFrame([[None] * 5], schema=dict.fromkeys(COLUMNS, pl.String()), orient="row")
 
 
 def known(**records: str) -> pl.DataFrame:
     """Make a frame of records with one row a letter; the letter is its hash, "-" a row without cells."""
     rows = [
-        (record, f"event_{place}", None, None, None, BLANK["hash"][0] if letter == "-" else letter)
+        (record, f"event_{place}", None, None, None, BLANK if letter == "-" else ord(letter))
         for record, letters in records.items()
         for place, letter in enumerate(letters)
     ]
-    return pl.DataFrame(rows, schema=dict.fromkeys(KNOWN_COLUMNS, pl.String()), orient="row")
+    return pl.DataFrame(rows, schema=KNOWN_SCHEMA, orient="row")
 
 
 def paired(gone: pl.DataFrame, come: pl.DataFrame, **book: set[str]) -> dict[str, str]:
     names = {name: frozenset(records) for name, records in book.items()}
     exist = {*gone["record"], *come["record"]}
     return pair(gone, come, book=Logbook(**names), exist=exist)  # type: ignore[arg-type]
+
+
+def test_a_row_without_cells_has_the_mark_of_nothing() -> None:
+    assert fingerprints(NO_CELLS, "record_id")["hash"].to_list() == [BLANK]
+    assert fingerprints(NO_CELLS.drop("age"), "record_id")["hash"].to_list() == [BLANK]
 
 
 def test_the_same_rows_tell() -> None:

@@ -275,6 +275,18 @@ def test_an_unknown_check_is_never_passed():
     assert found.conditions.at(check="RETIRED", row=replace(row, record="9"), field="a") is None
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("check", ["RG01", "RETIRED"])
+def test_nobody_looked_at_a_form_that_was_not_delivered(check, known):
+    """It left the project (and a derived study with it), or the mapping says that the site does not report it."""
+    other = bench.form("other", bench.field("a", hard=bench.Interval(low=0, high=10)))
+    study = bench.study(LIMITS, other) if known else bench.study(LIMITS)
+    found = engine.judge(study, [framed([])], site="zj", prefix="ZJJU", as_of=bench.NOW)
+    row = RowKey(site="zj", record="1", event="day_0", instrument="other", instance=1)
+    assert found.conditions.at(check=check, row=row, field="a") is Condition.NOT_EVALUATED
+    assert found.conditions.at(check=check, row=replace(row, instrument="f"), field="a") is None
+
+
 @settings(max_examples=25, deadline=None)
 @given(ROWS)
 def test_conditions_agree_with_findings_at_every_cell(rows):

@@ -11,11 +11,11 @@ from schemas import pull
 from sync.workflows import past
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
-ROW = st.tuples(TEXT, *[st.none() | TEXT] * 4, TEXT)
+ROW = st.tuples(TEXT, *[st.none() | TEXT] * 4, st.integers(0, 2**64 - 1))
 
 
 def frame(rows):
-    return pl.DataFrame(rows, schema=dict.fromkeys(pull.KNOWN_COLUMNS, pl.String()), orient="row")
+    return pl.DataFrame(rows, schema=pull.KNOWN_SCHEMA, orient="row")
 
 
 @given(st.lists(ROW, max_size=20, unique_by=lambda row: row[:4]), st.randoms())
@@ -35,7 +35,7 @@ MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
 def a_past(last_full):
-    known = frame([("1", None, None, None, None, "h")])
+    known = frame([("1", None, None, None, None, 5)])
     mark = pull.Watermark(at=datetime(2026, 3, 1), basis=pull.Basis.LOG, design="d", columns="c")  # noqa: DTZ001
     return past.Past(
         remembered=None,
