@@ -21,6 +21,7 @@ from sync.warehouse.layout import Slot
 ROW = list(difference.ROW)
 _PLACE = list(form_rows.PLACE_SCHEMA)
 _AT_KEY = "site = ? AND record = ? AND event = ? AND instance = ?"
+_OFTEN_ALIKE = ("status", "site_event", "site_instrument", "site_instance")
 _KEPT = ("is_quarantined", "first_run_id", "first_at")
 _ROWS_AT_ONCE = 20_000
 
@@ -203,7 +204,7 @@ def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slo
 def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
     for table in form_rows.table_names(slots):
         fixed = _fixed_values(write, slots, table)
-        bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed)
+        bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed, alike=_OFTEN_ALIKE)
         kept = _texts_of(batch, slots, table)
         place = {"site": write.site, "instrument": slots[0].form}
         bulk.insert(write.connection, layout.texts_of(table), kept.filter(_untold(kept)), fixed=place)
