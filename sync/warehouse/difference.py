@@ -137,6 +137,12 @@ def as_read(values: pl.Series, dtype: Any) -> pl.Series:
     return values.cast(dtype, strict=False)
 
 
+def told(values: pl.DataFrame, slots: Iterable[Slot]) -> pl.DataFrame:
+    """Write the cells of a frame as texts, of those slots' columns that it has."""
+    names = [slot.frame_column for slot in slots if slot.frame_column in values.columns]
+    return pl.DataFrame([text_of(values[name]) for name in names])
+
+
 def text_of(values: pl.Series) -> pl.Series:
     """Write values as text: ISO dates and times, numbers as short as they can be (7, not 7.0)."""
     if values.dtype == pl.Datetime:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 import polars as pl
 import xxhash
 
-from sync.warehouse import difference
 from sync.warehouse.layout import Slot
 
 _ROWS_AT_ONCE = 50_000
@@ -23,37 +22,38 @@ _NEXT, _READ, _NOTHING = "\x1e", "\x1f", "\x00"
 """What ends a cell, what stands before a value that is not its text, and what stands for no text or no value."""
 
 
-def row_hashes(place: pl.DataFrame, values: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
+def row_hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
     """Give one signed 64-bit number a row: XXH3 of the row written as one line.
 
-    ``place`` holds PLACE, ``values`` and ``texts`` the slots' frame columns; all have the same rows in one order.
+    ``place`` holds PLACE, ``told`` (values as texts) and ``texts`` (as entered) the slots' frame columns; all have the
+    same rows in one order.
     ``slots`` are all of the form; those whose column the frames do not have count as blank.
     """
     in_order = sorted(slots, key=lambda slot: slot.position)
     numbers = [pl.Series("row_hash", [], pl.Int64)]
     for start in range(0, place.height, _ROWS_AT_ONCE):
-        part = [frame.slice(start, _ROWS_AT_ONCE) for frame in (place, values, texts)]
+        part = [frame.slice(start, _ROWS_AT_ONCE) for frame in (place, told, texts)]
         numbers.append(_hashes(part[0], part[1], part[2], in_order))
     return pl.concat(numbers)
 
 
-def _hashes(place: pl.DataFrame, values: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
+def _hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
     """Do a part, so that not all rows stand there as one text each."""
     cells = [place[name].cast(pl.String).fill_null("") for name in PLACE]
-    cells += [_cell(slot.frame_column, values, texts) for slot in slots]
+    cells += [_cell(slot.frame_column, told, texts) for slot in slots]
     lines = pl.select(pl.concat_str(map(pl.lit, cells), separator=_NEXT).str.strip_chars_end(_NEXT)).to_series()
     digests = list(map(xxhash.xxh3_64_intdigest, lines.to_list()))
     return pl.Series("row_hash", digests, pl.UInt64).reinterpret(signed=True)
 
 
-def _cell(column: str, values: pl.DataFrame, texts: pl.DataFrame) -> pl.Series:
+def _cell(column: str, told: pl.DataFrame, texts: pl.DataFrame) -> pl.Series:
     """Write a column's cells: the text, and the value where it reads otherwise than the text.
 
     A cell may have a text without a value (unreadable) and a value without a text (derived by the mapping).
     """
     if column not in texts.columns:
         return pl.repeat("", texts.height, dtype=pl.String, eager=True)
-    text, value = texts[column], difference.text_of(values[column])
+    text, value = texts[column], told[column]
     differs = text.ne_missing(value)
     if not differs.any():
         return text.fill_null("")

@@ -5,7 +5,7 @@ was read here cannot change before it is written.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from sync.warehouse.layout import Slot
 ROW = list(difference.ROW)
 _PLACE = list(form_rows.PLACE_SCHEMA)
 _AT_KEY = "site = ? AND record = ? AND event = ? AND instance = ?"
+_OFTEN_ALIKE = ("status", "site_event", "site_instrument", "site_instance")
 _KEPT = ("is_quarantined", "first_run_id", "first_at")
 _ROWS_AT_ONCE = 20_000
 
@@ -99,13 +100,14 @@ def _storable(frame: FormFrame) -> FormFrame:
 
     def cleaned(cells: pl.DataFrame) -> pl.DataFrame:
         dirty = [c.name for c in cells if c.dtype == pl.String and c.str.contains("\0", literal=True).any()]
-        numbers = [c.name for c in cells if c.dtype == pl.Float64 and (c.is_nan().any() or (c == 0).any())]
-        zero = pl.col(numbers) == 0
-        return cells.with_columns(pl.col(dirty).str.replace_all("\0", "", literal=True)).with_columns(
-            pl.when(zero).then(0.0).otherwise(pl.col(numbers).fill_nan(None)).name.keep()
-        )
+        return cells.with_columns(pl.col(dirty).str.replace_all("\0", "", literal=True)) if dirty else cells
 
-    return replace(frame, rows=cleaned(frame.rows), raw=cleaned(frame.raw))
+    raw = cleaned(frame.raw)
+    # texts among the values were entered as such, or are words of the study
+    rows = frame.rows if raw is frame.raw else cleaned(frame.rows)
+    numbers = [c.name for c in rows if c.dtype == pl.Float64 and (c.is_nan().any() or (c == 0).any())]
+    positive = pl.when(pl.col(numbers) == 0).then(0.0).otherwise(pl.col(numbers).fill_nan(None)).name.keep()
+    return replace(frame, rows=rows.with_columns(positive) if numbers else rows, raw=raw)
 
 
 def remarks_of(frame: FormFrame) -> pl.Series:
@@ -129,23 +131,29 @@ class _Batch:
 
     rows: pl.DataFrame
     raw: pl.DataFrame
+    #: the cells of ``rows`` as texts
+    told: pl.DataFrame
     #: ROW, PLACE_SCHEMA's columns with a leading underscore, ``row_hash``
     beside: pl.DataFrame
 
     def at(self, positions: pl.Series) -> "_Batch":
         """Take some rows."""
-        return _Batch(rows=self.rows[positions], raw=self.raw[positions], beside=self.beside[positions])
+        return self._each(lambda frame: frame[positions])
 
     def where(self, mask: pl.Series) -> "_Batch":
         """Take the rows for which a mask is true."""
-        return _Batch(rows=self.rows.filter(mask), raw=self.raw.filter(mask), beside=self.beside.filter(mask))
+        return self._each(lambda frame: frame.filter(mask))
+
+    def _each(self, taken: Callable[[pl.DataFrame], pl.DataFrame]) -> "_Batch":
+        return _Batch(rows=taken(self.rows), raw=taken(self.raw), told=taken(self.told), beside=taken(self.beside))
 
 
 def _arriving(frame: FormFrame, slots: Sequence[Slot]) -> _Batch:
     remarks = remarks_of(frame)
     beside = frame.rows.select(*ROW, *META_COLUMNS).with_columns(remarks.alias("_remarks"))
-    beside = beside.with_columns(fingerprints.row_hashes(beside, frame.rows, frame.raw, slots))
-    return _Batch(rows=frame.rows, raw=frame.raw, beside=beside)
+    told = difference.told(frame.rows, slots)
+    beside = beside.with_columns(fingerprints.row_hashes(beside, told, frame.raw, slots))
+    return _Batch(rows=frame.rows, raw=frame.raw, told=told, beside=beside)
 
 
 def _fixed_values(write: Write, slots: Sequence[Slot], table: str) -> dict[str, str | bool]:
@@ -174,8 +182,8 @@ def _texts_of(batch: _Batch, slots: Sequence[Slot], table: str) -> pl.DataFrame:
     """Build the rows of a table of texts, or of one of its parts: null where the value tells the text."""
     columns = [batch.rows[name] for name in ROW]
     for slot in _present(slots, table, batch.raw):
-        values = difference.as_stored(batch.rows[slot.frame_column], POLARS_TYPES[slot.kind])
-        kept = texts.kept(slot, batch.raw[slot.frame_column], values)
+        name = slot.frame_column
+        kept = texts.kept(slot, batch.raw[name], batch.told[name], batch.rows[name])
         columns.append(kept.alias(slot.column_name))
     return pl.DataFrame(columns)
 
@@ -196,7 +204,7 @@ def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slo
 def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
     for table in form_rows.table_names(slots):
         fixed = _fixed_values(write, slots, table)
-        bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed)
+        bulk.insert(write.connection, table, _values_of(batch, slots, table), fixed=fixed, alike=_OFTEN_ALIKE)
         kept = _texts_of(batch, slots, table)
         place = {"site": write.site, "instrument": slots[0].form}
         bulk.insert(write.connection, layout.texts_of(table), kept.filter(_untold(kept)), fixed=place)

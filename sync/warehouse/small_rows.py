@@ -3,11 +3,16 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
+
+from sync.warehouse import bulk
 
 Row = Mapping[str, Any]
 
 _VALUES_AT_ONCE = 500
+_PLAIN = (sa.Text, sa.Date, sa.BigInteger)
+"""Types that need no help on their way into either database."""
 
 
 def replace(
@@ -41,9 +46,16 @@ def replace(
     fresh = [row for key, row in wanted.items() if key not in standing]
     _delete(connection, table, under, keys, gone)
     _update(connection, table, under, keys, [row | dict(stamp or {}) for row in changed])
-    if fresh:
-        connection.execute(sa.insert(table), [dict(fixed) | row | dict(stamp or {}) for row in fresh])
+    _insert(connection, table, [dict(fixed) | row | dict(stamp or {}) for row in fresh])
     return len(gone) + len(changed) + len(fresh)
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    plain = all(isinstance(column.type, _PLAIN) for column in table.columns)
+    if plain and len(rows) > _VALUES_AT_ONCE:
+        bulk.insert(connection, table.name, pl.DataFrame(rows, infer_schema_length=None))
+    elif rows:
+        connection.execute(sa.insert(table), rows)
 
 
 def put(connection: sa.Connection, table: sa.Table, row: Row, *, stamp: Row | None = None) -> bool:

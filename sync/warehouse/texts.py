@@ -35,13 +35,12 @@ def tells(slot: Slot) -> bool:
     return frames.POLARS_TYPES[slot.kind] in _TOLD
 
 
-def kept(slot: Slot, texts: pl.Series, values: pl.Series) -> pl.Series:
-    """Leave out the texts that the values (as stored) tell; gives what ``entered`` reads back."""
+def kept(slot: Slot, texts: pl.Series, told: pl.Series, values: pl.Series) -> pl.Series:
+    """Leave out the texts that the values tell (``told``: them as texts); gives what ``entered`` reads back."""
     if not tells(slot):
         return texts
-    told = difference.text_of(values)
     same = texts.eq_missing(told)
-    if values.dtype == pl.Float64:
+    if values.dtype == pl.Float64 and frames.POLARS_TYPES[slot.kind] == pl.Float64:
         same &= texts.is_null() | _is_plain(told, values)
     if same.all():
         return pl.repeat(None, texts.len(), dtype=pl.String, eager=True)

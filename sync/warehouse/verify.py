@@ -9,7 +9,7 @@ from schemas import frames
 from schemas.study import Study
 from sync.ports.stored import Verification
 from sync.queries import chain
-from sync.warehouse import fingerprints, form_rows, ledger, query_rows, tables, triggers
+from sync.warehouse import difference, fingerprints, form_rows, ledger, query_rows, tables, triggers
 from sync.warehouse.form_rows import StoredRows
 from sync.warehouse.layout import Slot
 from sync.warehouse.query_tables import chain_head, query, query_event, query_event_value
@@ -65,13 +65,15 @@ def _rows(connection: sa.Connection, study: Study, slots: Sequence[Slot], site: 
         known = stored.values["_row_hash"]
         altered = known.is_not_null() & (known != _hashes(stored, mine))
         if altered.any() and form in current:
+            left = {slot.frame_column for slot in mine} - current[form]
             # A column that left the study keeps its values, but the next store no longer covers them.
-            altered &= known != _hashes(stored, [slot for slot in mine if slot.frame_column in current[form]])
+            altered &= known != _hashes(stored, mine, blank=sorted(left))
         checked += known.len()
         if altered.any():
             problems.append(f"{site}: {altered.sum()} rows of form {form} are not what was stored.")
     return checked, problems
 
 
-def _hashes(stored: StoredRows, slots: Sequence[Slot]) -> pl.Series:
-    return fingerprints.row_hashes(stored.texts, stored.values, stored.texts, slots)
+def _hashes(stored: StoredRows, slots: Sequence[Slot], *, blank: Sequence[str] = ()) -> pl.Series:
+    told = difference.told(stored.values, slots)
+    return fingerprints.row_hashes(stored.texts, told, stored.texts.drop(blank), slots)

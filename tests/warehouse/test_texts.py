@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.frames import POLARS_TYPES
 from schemas.study import Kind
 from sync.errors import ConfigError
-from sync.warehouse import layout, texts
+from sync.warehouse import difference, layout, texts
 from tests.warehouse import building as b
 from tests.warehouse.test_storing import ONE, TWO
 
@@ -123,7 +123,7 @@ def test_no_number_is_left_to_a_database_that_writes_it_otherwise(value):
     number = float(value)
     written = pl.Series([f"{number}", f"{value:f}", f"{value.normalize():f}"])
     (slot,) = layout.place(b.study(b.form("f", b.field("x", Kind.NUMBER, "f"))), ()).slots
-    kept = texts.kept(slot, written, pl.Series([number] * 3))
+    kept = texts.kept(slot, written, difference.text_of(pl.Series([number] * 3)), pl.Series([number] * 3))
     with sqlite3.connect(":memory:") as base:
         (in_sql,) = base.execute("SELECT CAST(CAST(? AS DOUBLE PRECISION) AS TEXT)", (number,)).fetchone()
     assert all(text is not None or text_entered == in_sql for text, text_entered in zip(kept, written, strict=True))
@@ -149,5 +149,5 @@ def test_what_is_kept_gives_back_what_was_entered(data, kind):
     values = pl.Series("values", [value for value, _ in rows], POLARS_TYPES[kind])
     written = pl.Series("texts", [text for _, text in rows], pl.String)
     (slot,) = layout.place(b.study(b.form("f", b.field("x", kind, "f"))), ()).slots
-    kept = texts.kept(slot, written, values)
+    kept = texts.kept(slot, written, difference.text_of(values), values)
     assert texts.entered(slot, kept, values).to_list() == written.to_list()

@@ -72,6 +72,7 @@ class TestAnUpgrade:
         assert b.store(new, 2, b.frame(shrunk, {ONE: {**cells, "tubes": 4}})).cells_changed == 1
         with new._engine.connect() as connection:
             assert connection.exec_driver_sql("SELECT creat, tubes FROM labs").one() == (71.5, 4)
+        assert new.reader().verify().problems == ()
         assert opened().upgrade() == []
 
     def test_reports_a_field_that_holds_something_else_and_keeps_its_old_values(self, opened):
