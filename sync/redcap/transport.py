@@ -7,6 +7,7 @@ requests of one pull. Attempts are repeated only where the caller says that aski
 
 import math
 import random
+import socket
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -169,16 +170,19 @@ class Transport:
         except SourceUnavailable as failure:
             return None, failure
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return None, _in_plain_words(error, host, self._config)
+            is_late = self._clock.monotonic() >= ends
+            return None, _too_slow(host, self._config) if is_late else _in_plain_words(error, host, self._config)
 
     def _read(self, response: requests.Response, host: str, ends: float) -> bytes:
-        """Read the body within the deadline and the size limit; a wait for bytes lasts read_timeout at most."""
+        """Read the body within the deadline and the size limit; a wait for bytes ends with either time."""
         limit = self._config.max_bytes
         parts: list[bytes] = []
         size = 0
         while True:
-            if self._clock.monotonic() > ends:
+            left = ends - self._clock.monotonic()
+            if left < 0:
                 raise _too_slow(host, self._config)
+            _wait_at_most(response, min(self._config.read_timeout, max(left, 0.001)))
             part = response.raw.read1(_CHUNK, decode_content=True)
             if not part:
                 return b"".join(parts)
@@ -189,6 +193,17 @@ class Transport:
                     f"{host} sent more than {limit} bytes in one reply; lower transport.batch_records, or raise"
                     " transport.max_bytes"
                 )
+
+
+def _wait_at_most(response: requests.Response, seconds: float) -> None:
+    """Bound the next wait for bytes of a reply; the bound that requests takes stays as it was when the reply began.
+
+    The socket is reached by names that urllib3 and http.client do not promise; without them that first bound holds.
+    """
+    reader = getattr(getattr(response.raw, "_fp", None), "fp", None)
+    connection = getattr(getattr(reader, "raw", None), "_sock", None)
+    if isinstance(connection, socket.socket):
+        connection.settimeout(seconds)
 
 
 def _pause(plan: Retry, reply: Reply | None) -> float:

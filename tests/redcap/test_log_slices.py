@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -213,6 +214,29 @@ def test_the_sandbox_hands_out_the_same_lines_in_slices(sandbox: Sandbox) -> Non
     )
     assert made_up(sliced) == made_up(whole)
     assert made_up(whole).total() == 9 * 9 - 3
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Honolulu", "Asia/Shanghai", "Pacific/Kiritimati"])
+def test_a_nightly_pull_asks_for_the_log_twice_as_ever(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    begin = (trial.NOON - timedelta(hours=9)).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+    with trial.serve(zone=zone, at=begin) as sandbox:
+        trial.enter(sandbox, "R1", "x")
+        held = mirror(sandbox)
+        night = begin + DAY + timedelta(hours=1)
+        sandbox.clock.set(night)
+        trial.enter(sandbox, "R1", "y")
+        asked: list[datetime | None] = []
+        log = Client.log
+
+        def noted(self: Client, since: datetime | None, until: datetime | None = None) -> list[dict[str, Any]]:
+            asked.append(until)
+            return log(self, since, until)
+
+        monkeypatch.setattr(Client, "log", noted)
+        monkeypatch.setattr(FakeClock, "now", lambda self: night)
+        delta = held.source.changes(held.mark, known=held.known)
+        assert not delta.complete
+        assert asked == [None, None], "the window, and the look at the clock"
 
 
 def test_after_a_month_without_a_pull_nothing_is_lost(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,6 +213,22 @@ def test_a_real_server_that_trickles_at_the_second_record(server: Server, source
     assert "1 of 5 records" in error
 
 
+@pytest.mark.parametrize("ends", ["close", "keep-alive"])
+def test_silence_after_a_long_trickle_does_not_outlast_it(server: Server, source: Open, ends: str) -> None:
+    def trickle_and_stall(peer: socket.socket, form: dict[str, str]) -> bool:
+        peer.sendall(HEAD + f"Connection: {ends}\r\nContent-Length: 100000\r\n\r\n".encode())
+        until = time.monotonic() + 1.3
+        while time.monotonic() < until:
+            peer.sendall(b" ")
+            time.sleep(0.02)
+        server.closing.wait(6)
+        return True
+
+    answering(server, FakeProject(rows=patients(5)), trickle_and_stall)
+    _, seconds = timed(server, source, pull_deadline_seconds=1.5, deadline=30, read_timeout=30)
+    assert 1.4 < seconds < 2.2
+
+
 def test_a_real_server_that_trickles_and_then_stops(server: Server, source: Open) -> None:
     def stall(peer: socket.socket, form: dict[str, str]) -> bool:
         if form["content"] != "metadata":

@@ -101,6 +101,13 @@ def test_a_silent_server_meets_the_read_timeout(server: Server, source: Open) ->
     assert seconds < 2
 
 
+def test_silence_that_meets_the_deadline_first_is_told_so(server: Server, source: Open) -> None:
+    server.behaviour = lambda peer: server.closing.wait(3) and None
+    error, seconds = failure(server, source, deadline=0.3, read_timeout=30)
+    assert "within 0.3 seconds" in str(error)
+    assert seconds < 2
+
+
 def test_silence_in_the_middle_meets_it_too(server: Server, source: Open) -> None:
     def stop(peer: socket.socket) -> None:
         peer.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
