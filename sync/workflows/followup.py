@@ -111,6 +111,11 @@ def _carried(standing: Sequence[Query], judged: Judged, *, at: datetime, run_id:
     )
 
 
+def asked_since(queries: Iterable[Query]) -> set[str]:
+    """Name the records of live queries about which a person did something since a run last looked."""
+    return {query.key.record for query in queries if query.state in LIVE and query.changed_at > query.evaluated_at}
+
+
 def left_behind(count: int, project_id: int) -> str:
     """Word the notice about live queries that stay at a project which the site had before."""
     return (

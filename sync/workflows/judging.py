@@ -43,9 +43,11 @@ class Judged:
     responses: pl.DataFrame
     #: records that were judged whole; None: all of the site
     touched: frozenset[str] | None = None
+    #: unchanged records that were judged whole as they are stored, since somebody asked again about them
+    again: frozenset[str] = frozenset()
     #: checks that were judged for every record all the same
     rejudged: frozenset[str] = frozenset()
-    #: the whole site's frames where such checks were judged; else those of the pull
+    #: all that was judged: the whole site's frames where such checks were; None: those of the pull
     whole: tuple[FormFrame, ...] | None = None
 
     @property
@@ -55,7 +57,7 @@ class Judged:
 
     def concerns(self, record: str, check: str) -> bool:
         """Tell whether this judgement can say anything of a check at a record."""
-        return self.touched is None or record in self.touched or check in self.rejudged
+        return self.touched is None or record in self.touched or record in self.again or check in self.rejudged
 
 
 def judge_pull(
@@ -87,12 +89,14 @@ def judge_delta(
     absent: Mapping[Column, str],
     stored: Callable[[Study], Sequence[FormFrame]],
     asked: Callable[[], Collection[Place]] = frozenset,
+    again: Callable[[], Collection[str]] = frozenset,
 ) -> Judged:
     """Judge what a pull brought: everything, or the changed subjects.
 
     In an incremental night two kinds of checks see the whole site all the same, with ``stored`` frames in the place of
     what did not change: those that look across subjects, and those that a day's passing can make fail. ``asked``
-    gives the places where the site is asked already: only a new finding can be held back by another.
+    gives the places where the site is asked already: only a new finding can be held back by another. ``again`` names
+    records that are to be judged by all checks as they are stored: a person asked about them since a run last looked.
     """
     if delta.complete:
         return judge_pull(delta.snapshot, plan, as_of=as_of, absent=absent)
@@ -100,19 +104,24 @@ def judge_delta(
     wide, ages = reach.site_wide(study), reach.aging(study)
     key = delta.snapshot.structure.record_field
     touched = frozenset(delta.snapshot.rows[key].to_list()) | delta.gone
-    part = engine.judge(study, harmonised.frames, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=wide)
-    judgement, whole = part, None
+    once_more = frozenset(again()) - touched
+    frames = harmonised.frames
+    if once_more:
+        frames = merging.merge(merging.only(stored(study), once_more), frames, touched)
+    looked_at = touched | once_more
+    part = engine.judge(study, frames, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=wide)
+    judgement, whole = part, frames
     if wide or ages:
         whole = merging.merge(stored(study), harmonised.frames, touched)
         wider = engine.judge(study, whole, site=plan.slug, prefix=plan.prefix, as_of=as_of, only=wide | ages)
         known = asked()
-        fresh = {f.row.record for f in wider.findings if (f.row, f.check, f.field) not in known} - touched
+        fresh = {f.row.record for f in wider.findings if (f.row, f.check, f.field) not in known} - looked_at
         beside: tuple[Finding, ...] = ()
         if fresh:
             own = merging.only(whole, fresh)
             others = wide | ages
             beside = engine.judge(study, own, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=others).findings
-        judgement = _combined(part, wider, study, wide=wide, ages=ages, touched=touched, beside=beside)
+        judgement = _combined(part, wider, study, wide=wide, ages=ages, touched=looked_at, beside=beside)
     return Judged(
         plan=plan,
         study=study,
@@ -122,6 +131,7 @@ def judge_delta(
         judgement=judgement,
         responses=outcomes.derive(harmonised.frames, study),
         touched=touched,
+        again=once_more,
         rejudged=wide | ages,
         whole=whole,
     )

@@ -160,6 +160,7 @@ def _fetch(night: _Night, warehouse: Warehouse, progress: Progress | None) -> _C
         absent=absent,
         stored=lambda study: app.warehouse(study).reader().frames(site.slug),
         asked=lambda: {(query.key.row, query.key.check, query.key.field) for query in reader.queries(_live(site))},
+        again=lambda: followup.asked_since(reader.queries(_live(site))),
     )
     frames = judged.harmonised.frames
     if absent:
