@@ -68,9 +68,18 @@ def build(slots: Iterable[Slot]) -> sa.MetaData:
             first = mine[0].part == 1
             typed = [*key_columns(), *(_own() if first else ()), *map(stored_column, mine)]
             raw = [*key_columns(), *map(raw_column, mine)]
-            sa.Table(table_name, metadata, *typed, sqlite_with_rowid=wide)
+            values = sa.Table(table_name, metadata, *typed, sqlite_with_rowid=wide)
+            if first:
+                _index_quarantined(values)
             sa.Table(layout.texts_of(table_name), metadata, *raw, sqlite_with_rowid=wide)
     return metadata
+
+
+def _index_quarantined(table: sa.Table) -> None:
+    """Index the few rows that are held back, which every night asks for."""
+    held = table.c.is_quarantined
+    name = layout.fit(f"{table.name}__quarantined")
+    sa.Index(name, held, table.c.site, sqlite_where=held, postgresql_where=held)
 
 
 def _own() -> list[sa.Column[Any]]:

@@ -140,7 +140,9 @@ class SqlSiteTransaction:
         for form, slots in self._forms.items():
             table = bulk.quoted(slots[0].table_name)
             schema = {"record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
-            sql = f"SELECT record, event, instance FROM {table} WHERE site = ? AND is_quarantined"
+            # said twice: SQLite takes the index of these rows for what is compared, and where it must hold anyway
+            held = "is_quarantined AND is_quarantined = TRUE"
+            sql = f"SELECT record, event, instance FROM {table} WHERE site = ? AND {held}"
             standing = set(bulk.fetch(self._connection, sql, (self.site,), schema).iter_rows())
             asked = wanted.get(form, set())
             for flag, keys in (("TRUE", asked - standing), ("FALSE", standing - asked)):

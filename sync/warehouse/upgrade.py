@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import command, script
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from schemas import frames
 from schemas.study import Study
@@ -148,6 +148,8 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
     for table in metadata.sorted_tables:
         if table.name not in standing:
             connection.execute(CreateTable(table))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index))
     for slot in placing.added:
         if slot.table_name in standing:
             _add_column(connection, slot.table_name, forms.stored_column(slot))
