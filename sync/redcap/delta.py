@@ -37,6 +37,8 @@ def delta_of(
         columns=whole.columns if whole.height else None,
     )
     groups = _groups(sighting, whole)
+    if target.group is not None:  # a full pull of one group holds no other's rows: the list tells where a record went
+        groups = {name: group for name, group in _last(sighting.listing).items() if group != target.group} | groups
     if known is not None and not sighting.complete:
         groups |= _unlisted(reader, sorted(set(known["record"]) - groups.keys() - sighting.vanished))
         wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))

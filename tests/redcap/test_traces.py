@@ -207,12 +207,13 @@ def test_one_event_blanked_does_not_explain_a_record_that_had_more(sandbox: Sand
     assert follow(held).untraced == 1
 
 
-def test_a_record_that_moved_to_another_group_is_no_riddle(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("full", [False, True])
+def test_a_record_that_moved_to_another_group_is_no_riddle(sandbox: Sandbox, full: bool) -> None:
     grouped(sandbox)
     north = mirror(sandbox, group="north")
     sandbox.project("trial").assign_dag("R0", "south")
     sandbox.project("trial").assign_dag("R2", "")
-    delta = follow(north)
+    delta = follow(north, full=full)
     assert delta.moved_away == delta.gone == {"R0", "R2"}
     assert (delta.log_was_read, delta.untraced) == (True, 0)
 
