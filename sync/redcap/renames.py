@@ -31,7 +31,10 @@ def pair(gone: pl.DataFrame, come: pl.DataFrame, *, book: Logbook, exist: Collec
     alike = ((a, b) for a in _left(old, pairs) for b in _left(new, pairs.values()) if _share(old[a], new[b]))
     pairs |= _unambiguous(alike)
     rest_old, rest_new = _left(old, pairs), _left(new, pairs.values())
-    if len(rest_old) == len(rest_new) == 1 and not _explained(rest_old[0], rest_new[0], book, exist):
+    # a name that was known and is called new was taken over: then any of the new names may be its former bearer's
+    taken_over = book.renamed & set(exist) - {*come["record"]}
+    is_last = len(rest_old) == len(rest_new) == 1 and not taken_over
+    if is_last and not _explained(rest_old[0], rest_new[0], book, exist):
         pairs[rest_old[0]] = rest_new[0]
     return pairs
 

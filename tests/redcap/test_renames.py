@@ -55,6 +55,14 @@ def test_what_the_log_does_not_call_renamed_is_new() -> None:
     assert pair(known(a="xy"), known(b="xy"), book=Logbook(problem=NO_RIGHT), exist=("a", "b")) == {"a": "b"}
 
 
+def test_a_name_that_was_taken_over_leaves_no_last_of_each() -> None:
+    """One became b and another took its name: the one whose name is gone need not be b."""
+    gone, come = known(a="x"), known(b="y")
+    names = Logbook(renamed=frozenset({"b", "c"}))
+    assert pair(gone, come, book=names, exist=("a", "b", "c")) == {}
+    assert pair(gone, known(b="x"), book=names, exist=("a", "b", "c")) == {"a": "b"}
+
+
 def test_the_last_of_each_are_one_unless_something_else_explains_them() -> None:
     gone, come = known(a="x"), known(b="y")
     assert paired(gone, come, renamed={"b"}) == {"a": "b"}
