@@ -338,20 +338,16 @@ def warehouse_page() -> str:
                 ("`is_quarantined`", "a hard query on the row is not closed; closing it, as confirmed too, lifts it"),
                 ("`run_id`", "run that last changed the row"),
                 ("`row_hash`", "fingerprint that tells unchanged rows"),
-            ],
-        )
-        + "\n\nIts sibling `<form>__raw` (a view; the table behind it, `<form>__txt`, keeps only the texts that the values do not "
-        "tell, and is nobody's to read) has the same key and fields as text, as the site entered them, and:\n\n"
-        + _table(
-            ("column", "meaning"),
-            [
                 ("`status`", "REDCap's form status: 0 incomplete, 1 unverified, 2 complete"),
                 ("`site_event`, `site_instrument`, `site_instance`", "where the row stands at the site"),
                 ("`mapping_version`", "the mapping that read it: your version and the file's hash"),
                 ("`remarks`", "what was noticed when it was read"),
                 ("`first_run_id`, `first_at`", "the run that first brought the row"),
             ],
-        ),
+        )
+        + "\n\nIts sibling `<form>__raw`, a view, has the same key, the fields as text, as the site entered them, and "
+        "what is said above from `status` on. The table behind it, `<form>__txt`, keeps only the texts that the values "
+        "do not tell; read the view.\n",
         "## Tables of every study",
         _table(("table", "rows", "columns"), rows),
     )

@@ -13,7 +13,7 @@ from schemas.frames import FormFrame
 from sync.errors import ConfigError
 from sync.ports.stored import OutcomeRow, RunRow, SiteRow, StoreCounts, SubjectRow, VisitRow
 from sync.queries.model import Query, QueryEventDraft
-from sync.warehouse import bulk, form_store, ledger, small_rows, tables
+from sync.warehouse import bulk, form_store, ledger, plain_rows, small_rows, tables
 from sync.warehouse.form_store import Write
 from sync.warehouse.layout import Slot
 from validators.findings import Coverage
@@ -117,19 +117,18 @@ class SqlSiteTransaction:
 
     def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's subjects be exactly these; with ``records``, those of these records."""
-        self._replace(tables.subject, map(_plain, rows), records)
+        self._replace(tables.subject, list(rows), records)
 
     def put_visits(self, rows: Iterable[VisitRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's visits be exactly these; with ``records``, those of these records."""
-        self._replace(tables.visit, map(_plain, rows), records)
+        self._replace(tables.visit, list(rows), records)
 
     def put_outcomes(self, rows: Iterable[OutcomeRow], *, records: Collection[str] | None = None) -> None:
         """Make the site's derived outcomes be exactly these; with ``records``, those of these records."""
-        self._replace(tables.derived_outcome, map(_plain, rows), records)
+        self._replace(tables.derived_outcome, list(rows), records)
 
-    def _replace(self, table: sa.Table, rows: Iterable[dict[str, Any]], records: Collection[str] | None) -> None:
-        within = None if records is None else ("record", records)
-        small_rows.replace(self._connection, table, {"site": self.site}, rows, stamp=self._stamp, within=within)
+    def _replace(self, table: sa.Table, rows: Sequence[object], records: Collection[str] | None) -> None:
+        plain_rows.replace(self._connection, table, self.site, rows, run_id=self.run_id, records=records)
 
     def quarantine(self, rows: Collection[RowKey]) -> int:
         """Set ``is_quarantined`` on exactly these rows of the site; count the rows whose flag changed."""
@@ -211,11 +210,6 @@ class SqlSiteTransaction:
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         put_run(self._connection, row)
-
-
-def _plain(row: SubjectRow | VisitRow | OutcomeRow) -> dict[str, Any]:
-    """Show a row's fields by name; ``asdict`` copies each value deeply, which is felt with a site's every visit."""
-    return {each: getattr(row, each) for each in row.__slots__}
 
 
 def put_run(connection: sa.Connection, row: RunRow) -> None:
