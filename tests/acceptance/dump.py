@@ -5,6 +5,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from sync.warehouse.tables import VIEW_NAMES
+
 RUN_OWN = {"sync_run", "lease", "alembic_version", "raw_payload"}
 """Tables that say when and by which run, and nothing else."""
 
@@ -24,7 +26,8 @@ def dump(url: str, folder: Path, *, same_key: bool = True) -> dict[str, list[tup
     try:
         with engine.connect() as connection:
             tables = sa.MetaData()
-            tables.reflect(connection)
+            # the results' views follow from the tables; those of the texts tell what no table holds in full
+            tables.reflect(connection, views=True, only=lambda name, _: name not in VIEW_NAMES)
             return {
                 table.name: sorted({_row(row) for row in connection.execute(sa.select(*_kept(table, same_key)))})
                 for table in tables.sorted_tables
