@@ -64,14 +64,22 @@ def _rows(connection: sa.Connection, study: Study, slots: Sequence[Slot], site: 
         stored = form_rows.read(connection, site, mine)
         known = stored.values["_row_hash"]
         altered = known.is_not_null() & (known != _hashes(stored, mine))
-        if altered.any() and form in current:
-            left = {slot.frame_column for slot in mine} - current[form]
+        now = current.get(form) or (_mapped(connection, site, form) if altered.any() else None)
+        if altered.any() and now:
+            left = {slot.frame_column for slot in mine} - now
             # A column that left the study keeps its values, but the next store no longer covers them.
             altered &= known != _hashes(stored, mine, blank=sorted(left))
         checked += known.len()
         if altered.any():
             problems.append(f"{site}: {altered.sum()} rows of form {form} are not what was stored.")
     return checked, problems
+
+
+def _mapped(connection: sa.Connection, site: str, form: str) -> set[str]:
+    """Name the columns that a site's form was last read into, where the study that it follows is not at hand."""
+    columns = tables.form_mapping.c
+    wanted = sa.select(columns.site_fields).where((columns.site == site) & (columns.form == form))
+    return set(connection.execute(wanted).scalar() or ())
 
 
 def _hashes(stored: StoredRows, slots: Sequence[Slot], *, blank: Sequence[str] = ()) -> pl.Series:

@@ -73,6 +73,10 @@ def rows(trial: small.Trial) -> dict[str, tuple[str | None, bool]]:
     return {record: (text, bool(flag)) for record, text, flag in found}
 
 
+def verified(trial: small.Trial) -> tuple[str, ...]:
+    return trial.apps["one"].warehouse().reader().verify().problems
+
+
 def test_a_removed_form_keeps_its_rows_and_their_queries_as_they_were_last_seen(trial):
     before, seen = rows(trial), {query.number: (query.state, query.evaluated_at) for query in asked(trial)}
     assert before["R1"] == ("made up", True)
@@ -83,6 +87,7 @@ def test_a_removed_form_keeps_its_rows_and_their_queries_as_they_were_last_seen(
         assert {query.number: (query.state, query.evaluated_at) for query in asked(trial)} == seen
         assert {query.condition for query in asked(trial)} == {Condition.NOT_EVALUATED}
         assert rows(trial) == before, "neither gone nor let through to analyses"
+        assert verified(trial) == ()
         assert night(trial, full=full).exit_code == 0
 
 
@@ -121,6 +126,12 @@ def test_a_removed_field_leaves_its_queries_unjudged(trial):
     assert done.queries["closed"] == 0
     assert {(query.state, query.condition) for query in asked(trial)} == {(State.OPEN, Condition.NOT_EVALUATED)}
     assert rows(trial)["R1"] == ("made up", True)
+    assert verified(trial) == ()
+    engine = sa.create_engine(trial.apps["one"].config.warehouse.url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE adverse SET event_text = 'forged' WHERE record = 'R2'"))
+    engine.dispose()
+    assert len(verified(trial)) == 1, "what is still read is still proved"
 
 
 def test_a_record_that_is_deleted_ends_its_queries_in_a_removed_form_too(trial):
