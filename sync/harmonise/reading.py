@@ -9,8 +9,9 @@ A cell that cannot be read becomes null and is named in the problems; it never c
 """
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -43,6 +44,8 @@ class Reading:
     check: str | None
     #: columns beside its own that are read
     auxiliary: tuple[str, ...] = ()
+    #: over the column as read: what it may be; a stage of its own, since polars would read twice within one expression
+    settled: pl.Expr | None = None
     #: over the typed columns and the auxiliary texts: the value in the field's own unit
     converted: pl.Expr | None = None
     #: likewise: true where the unit is blank or unknown
@@ -67,14 +70,15 @@ def read(column: str, each: Field, source: Source, mapping: SiteMapping, missing
         typed = inner.replace_strict(_folded(source.codes), default=None, return_dtype=pl.String)
         return Reading(column=column, words=words, typed=typed, check="CD01")
     recoded = inner.replace(_folded(source.codes)) if source.codes else inner
-    typed, check = _typed(recoded, each, source, mapping)
+    typed, settled, check = _typed(recoded, each, source, mapping)
     converted = unknown = None
     if each.kind is Kind.NUMBER:
         converted, unknown = _converted(column, each, source)
     return Reading(
         column=column,
         words=words,
-        typed=typed.cast(frames.POLARS_TYPES[each.kind]),
+        typed=typed,
+        settled=None if settled is None else settled(pl.col(column)).cast(frames.POLARS_TYPES[each.kind]),
         # an extract may find nothing in a text, so that even a text field can lose one
         check=check,
         auxiliary=(f"{column}{UNIT_SUFFIX}",) if unknown is not None else (),
@@ -107,6 +111,7 @@ def _applied(raw: pl.DataFrame, readings: Sequence[Reading]) -> tuple[pl.DataFra
         pl.when(~mask).then(pl.col(name)).otherwise(None).alias(name) for name, mask in said.items()
     )
     typed = given.select(each.typed.alias(each.column) for each in readings)
+    typed = typed.with_columns(each.settled.alias(each.column) for each in readings if each.settled is not None)
     bad = list(_lost(given, typed, readings))
     measured = [each for each in readings if each.unknown_unit is not None]
     beside = typed.hstack(texts.select(name for each in measured for name in each.auxiliary))
@@ -194,27 +199,37 @@ def _folded(codes: Mapping[str, str]) -> dict[str, str]:
 
 def _number(text: pl.Expr, decimal: str) -> pl.Expr:
     plain = text.str.replace_all(",", ".", literal=True) if decimal == "," else text
-    # polars reads "nan" and "inf" as numbers; no laboratory means them
-    value = plain.cast(pl.Float64, strict=False)
+    return plain.cast(pl.Float64, strict=False)
+
+
+def _finite(value: pl.Expr) -> pl.Expr:
+    """Take out "nan" and "inf", which polars reads as numbers; no laboratory means them."""
     return pl.when(value.is_finite()).then(value)
 
 
-def _typed(text: pl.Expr, each: Field, source: Source, mapping: SiteMapping) -> tuple[pl.Expr, str | None]:
+def _whole(value: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_finite() & (value == value.floor())).then(value).cast(pl.Int64, strict=False)
+
+
+_Settled = Callable[[pl.Expr], pl.Expr] | None
+"""What turns a column as it was read into what it may be."""
+
+
+def _typed(text: pl.Expr, each: Field, source: Source, mapping: SiteMapping) -> tuple[pl.Expr, _Settled, str | None]:
     decimal = "," if each.extra.get("decimal_comma") else mapping.decimal
     match each.kind:
         case Kind.NUMBER:
-            return _number(text, decimal), "TY01"
+            return _number(text, decimal), _finite, "TY01"
         case Kind.INTEGER:
-            value = _number(text, decimal)
-            return pl.when(value == value.floor()).then(value).cast(pl.Int64, strict=False), "TY01"
+            return _number(text, decimal), _whole, "TY01"
         case Kind.DATE:
-            return _date(text, source.dates or mapping.dates), "DT01"
+            return _date(text, source.dates or mapping.dates), _plausible, "DT01"
         case Kind.DATETIME:
-            return _plausible(_first(text, mapping.datetimes, pl.Datetime("us"))), "DT01"
+            return _first(text, mapping.datetimes, pl.Datetime("us")), _plausible, "DT01"
         case Kind.TIME:
-            return _first(text, TIME_FORMATS, pl.Time()), "TY01"
+            return _first(text, TIME_FORMATS, pl.Time()), None, "TY01"
         case _:
-            return text, None
+            return text, None, None
 
 
 def _first(text: pl.Expr, formats: Sequence[str], kind: pl.Datetime | pl.Time) -> pl.Expr:
@@ -228,18 +243,20 @@ def _date(text: pl.Expr, formats: Sequence[str]) -> pl.Expr:
     if "excel" in formats:
         days = text.str.extract(r"^(\d{4,5})$", 1).cast(pl.Int32, strict=False)
         tries.append((pl.date(1899, 12, 30) + pl.duration(days=days)).cast(pl.Date))
-    return _plausible(pl.coalesce(tries))
+    return pl.coalesce(tries)
 
 
 def _plausible(moment: pl.Expr) -> pl.Expr:
-    return pl.when(moment.dt.year().is_between(EARLIEST_YEAR, LATEST_YEAR)).then(moment)
+    # whole days are compared, since taking the year out of each costs as much as reading it
+    first, end = pl.lit(date(EARLIEST_YEAR, 1, 1)), pl.lit(date(LATEST_YEAR + 1, 1, 1))
+    return pl.when(moment.is_between(first, end, closed="left")).then(moment)
 
 
 def _product(factors: Sequence[str], source: Source, mapping: SiteMapping) -> pl.Expr:
     value = pl.lit(source.factor)
     for factor in factors:
         value = value * _number(pl.col(factor), mapping.decimal)
-    return value
+    return _finite(value)
 
 
 def _round(value: pl.Expr, decimals: int | None) -> pl.Expr:
