@@ -1,5 +1,6 @@
 """Open the human door: the root command group, which loads each command only when it is called."""
 
+import gc
 import importlib
 import os
 import sys
@@ -25,6 +26,11 @@ COMMANDS = {
     "doctor": ("sync.commands.doctor", "Check every precondition, one line each with its remedy."),
 }
 """Command -> (module that holds it as ``command``, one line of help)."""
+
+
+COLLECT_AFTER = (100_000, 50, 100)
+"""When Python looks for cycles of garbage: seldom, since a night's many small objects hardly make any, while each look
+walks over everything that the libraries keep (4 % of a large night at Python's own setting)."""
 
 
 class LazyGroup(click.Group):
@@ -76,6 +82,7 @@ def root(ctx: click.Context, config: Path | None, log_format: str | None, verbos
 
 def main() -> None:
     """Run the program and leave with the documented exit code."""
+    gc.set_threshold(*COLLECT_AFTER)
     sys.exit(_run())
 
 

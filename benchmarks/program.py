@@ -1,9 +1,11 @@
 """Build the real program over an invented project: configuration, token, warehouse in a folder of its own."""
 
+import gc
 from pathlib import Path
 
 import structlog
 
+import cli
 from benchmarks import invent
 from sync import bootstrap
 from sync.bootstrap import App
@@ -38,6 +40,7 @@ token_env = "TOKEN"
 
 def build(folder: Path, url: str, *, batch: int, clock: Clock | None = None, weekly: str = "sun") -> App:
     """Build the application as `sync run` does, with its files in ``folder``."""
+    gc.set_threshold(*cli.COLLECT_AFTER)
     quiet = structlog.ReturnLoggerFactory()
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()], logger_factory=quiet)
     path = folder / "config.toml"
