@@ -42,6 +42,8 @@ def replace(
     if records is not None and not set(wanted["record"].unique().to_list()) <= set(records):
         raise ValueError(f"{table.name}: a row outside of what is to be replaced")
     standing = _standing(connection, table.name, site, schema, records)
+    if standing.equals(wanted):
+        return
     gone = standing.join(wanted, on=key, how="anti").select(key)
     differing = wanted.join(standing, on=list(schema), how="anti", nulls_equal=True, maintain_order="left")
     fresh = differing.join(standing, on=key, how="anti", maintain_order="left")
