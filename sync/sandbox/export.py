@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.sandbox import labels, naming, people
@@ -191,10 +191,11 @@ def records_of(project: Project, access: Access, asked: Asked) -> list[Record]:
     return chosen
 
 
-def row_keys(structure: Structure, record: Record) -> list[RowKey]:
-    """List the rows of a record in export order: event, base row first, instrument, instance."""
+def row_keys(structure: Structure, record: Record, wanted: Collection[str] | None = None) -> list[RowKey]:
+    """List the rows of a record (of some events) in export order: event, base row first, instrument, instance."""
     events, forms = structure.event_order, structure.form_order
-    known = [key for key in record.rows if key[0] in events and (not key[1] or key[1] in forms)]
+    of = events if wanted is None else wanted
+    known = [key for key in record.rows if key[0] in of and key[0] in events and (not key[1] or key[1] in forms)]
     if len(known) < 2:
         return known
     return sorted(known, key=lambda key: (events[key[0]], forms.get(key[1], -1), key[2]))
@@ -207,9 +208,7 @@ def chosen_rows(made: Plan, record: Record) -> list[RowKey]:
     event of the record without any row, and the id is asked for, a bare base row stands in (guess: row-subset).
     """
     structure, asked = made.structure, made.asked
-    keys = row_keys(structure, record)
-    if asked.events is not None:
-        keys = [key for key in keys if key[0] in asked.events]
+    keys = row_keys(structure, record, asked.events)
     forms = {column.form for column in made.columns.values()}
     if asked.fields is not None or asked.forms is not None:  # guess: row-subset
         kept = [key for key in keys if _shown(made, key, forms)]
@@ -268,10 +267,11 @@ def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str
             template, allowed = templates.of(key[0], key[1])
             row = template.copy()
             cells = record.cells(key)
-            for name, value in cells.items():
-                if name in allowed:
+            # a list of ids asks for hardly any of a row's cells
+            for name in cells if len(cells) < len(allowed) else allowed:
+                if name in cells and name in allowed:
                     show = made.show.get(name)
-                    row[name] = show(value) if show else value
+                    row[name] = show(cells[name]) if show else cells[name]
             _fill_lead(project, made, record, key, cells, row)
             yield _combined(made, row, cells, allowed) if made.asked.combine_checkboxes else row
 
