@@ -259,6 +259,10 @@ class WarehouseReader(Protocol):
         """Read a large value that the site's last run left; None where none is."""
         ...
 
+    def records(self, site: str) -> frozenset[str]:
+        """Name the records of a site's subjects."""
+        ...
+
     def subjects(self, site: str | None = None) -> Mapping[str, tuple[SubjectRow, ...]]:
         """Give the subjects of each site."""
         ...

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, TypeVar
 
+import polars as pl
 import sqlalchemy as sa
 
 from schemas.coordinates import Coordinate
@@ -27,7 +28,7 @@ from sync.ports.stored import (
     VisitRow,
 )
 from sync.queries.model import Query, State
-from sync.warehouse import catalogue, connection, history, query_rows, stored_frames, tables, verify
+from sync.warehouse import bulk, catalogue, connection, history, query_rows, stored_frames, tables, verify
 from sync.warehouse.query_tables import query, query_event, query_event_value
 from validators.findings import Coverage
 
@@ -161,6 +162,12 @@ class SqlReader:
             wanted = sa.select(columns.body).where(columns.site == site, columns.name == name)
             found = reading.execute(wanted).scalar_one_or_none()
         return None if found is None else bytes(found)
+
+    def records(self, site: str) -> frozenset[str]:
+        """Name the records of a site's subjects."""
+        sql = f"SELECT record FROM {tables.subject.name} WHERE site = ?"
+        with self._reading() as reading:
+            return frozenset(bulk.fetch(reading, sql, (site,), {"record": pl.String()})["record"].to_list())
 
     def subjects(self, site: str | None = None) -> Mapping[str, tuple[SubjectRow, ...]]:
         """Give the subjects of each site."""

@@ -105,6 +105,7 @@ class TestWhatARunFinds:
         )
         assert dump(warehouse, "subject", "visit", "derived_outcome") == before
         late = replace(visits[0], actual_date=date(2012, 5, 9), window_status="late")
+        assert warehouse.reader().records(b.SITE) == {row.record for row in subjects}
         work(warehouse, 2, lambda tx: tx.put_subjects(subjects[:1]), lambda tx: tx.put_visits([late]))
         assert reader.subjects() == {b.SITE: tuple(subjects[:1])}
         assert reader.visits() == {b.SITE: (late,)}
