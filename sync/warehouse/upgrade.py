@@ -7,6 +7,7 @@ safe to repeat and does nothing then.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -56,6 +57,7 @@ def _revision(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def _newest() -> str:
     return str(script.ScriptDirectory.from_config(_config()).get_current_head())
 
@@ -111,8 +113,9 @@ def _refuse_unreleased(connection: sa.Connection, slots: Iterable[Slot]) -> None
         )
 
 
-def _known() -> set[str]:
-    return {each.revision for each in script.ScriptDirectory.from_config(_config()).walk_revisions()}
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(each.revision for each in script.ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _sentences(placing: Placing) -> list[str]:
