@@ -5,7 +5,7 @@ makes it. ``applied`` and ``advanced`` bring rows and known frames up to a Delta
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import xxhash
 
+from schemas.parts import Parts
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure, Snapshot
 
 ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
@@ -81,9 +82,13 @@ class Cost:
 class Delta:
     """Hold what changed at one site since a watermark. Records in it are whole: all their rows, or none."""
 
+    #: what the parts have in common: structure, time, columns; without any row
+    head: Snapshot
     #: all rows of the records that are new or changed; of every record where ``complete``
-    snapshot: Snapshot
-    #: everything was pulled: what is not in the snapshot is not there
+    parts: Parts
+    #: the fingerprints of these rows (KNOWN_COLUMNS), taken when they came
+    prints: pl.DataFrame
+    #: everything was pulled: what is not in the parts is not there
     complete: bool
     #: every record that the site has now
     record_ids: frozenset[str]
@@ -91,7 +96,7 @@ class Delta:
     groups: Mapping[str, str]
     #: known records that the site has no longer (deleted, renamed, moved to another group), and why where it shows
     gone: frozenset[str] = frozenset()
-    #: old id -> new id; the old ones are among ``gone``, the new ones in the snapshot
+    #: old id -> new id; the old ones are among ``gone``, the new ones in the parts
     renamed: Mapping[str, str] = field(default_factory=dict)
     #: those of ``gone`` that went to another group of the same project
     moved_away: frozenset[str] = frozenset()
@@ -109,6 +114,17 @@ class Delta:
     watermark: Watermark | None
     notices: tuple[str, ...] = ()
     cost: Cost = Cost()
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Hand out the rows, one part after another, each with the head; the head alone where there is no row."""
+        if not self.parts:
+            yield self.head
+        for rows in self.parts.frames():
+            yield replace(self.head, rows=rows)
+
+    def snapshot(self) -> Snapshot:
+        """Give all rows at once, for those who need them so; memory grows with the site."""
+        return replace(self.head, rows=self.parts.whole())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,22 +182,20 @@ def nothing_known() -> pl.DataFrame:
 
 def applied(rows: pl.DataFrame, delta: Delta) -> pl.DataFrame:
     """Bring a copy of a project's rows (as ``Snapshot.rows``) up to a Delta."""
-    new = delta.snapshot.rows
+    new = delta.parts.whole()
     if delta.complete or not rows.width:
         return new
-    kept = rows.filter(~pl.col(delta.snapshot.structure.record_field).is_in(_replaced(delta)))
+    kept = rows.filter(~pl.col(delta.head.structure.record_field).is_in(_replaced(delta)))
     return pl.concat([kept, new], how="diagonal") if new.height else kept
 
 
 def advanced(known: pl.DataFrame, delta: Delta) -> pl.DataFrame:
     """Bring a ``known`` frame up to a Delta; give it to the next pull together with the Delta's watermark."""
-    new = fingerprints(delta.snapshot.rows, delta.snapshot.structure.record_field)
     if delta.complete:
-        return new
-    return pl.concat([known.filter(~pl.col("record").is_in(_replaced(delta))), new])
+        return delta.prints
+    return pl.concat([known.filter(~pl.col("record").is_in(_replaced(delta))), delta.prints])
 
 
 def _replaced(delta: Delta) -> Collection[str]:
     """List the records whose rows a Delta replaces or takes away."""
-    field = delta.snapshot.structure.record_field
-    return sorted(delta.gone | set(delta.snapshot.rows[field].to_list()))
+    return sorted(delta.gone.union(delta.prints["record"]))

@@ -39,17 +39,25 @@ def batches(reader: Reader, records: Sequence[str], size: int, progress: Progres
 
 
 def all_batches(
-    reader: Reader, listing: pl.DataFrame, size: int, *, group: str | None, progress: Progress | None
+    reader: Reader,
+    expected: Mapping[str, int],
+    records: Sequence[str],
+    size: int,
+    *,
+    group: str | None,
+    progress: Progress | None,
 ) -> Iterator[pl.DataFrame]:
-    """Fetch all listed records (of a group), then list them again, and fetch those that are listed and did not come.
+    """Fetch the listed records (of a group), then list them again, and fetch those that are listed and did not come.
 
-    They are new, short, or were left out of the first list; whoever is no longer listed was deleted meanwhile.
+    ``expected``: how many rows of each record the first list holds. Records that come late are new, short, or were
+    left out of the first list; whoever is no longer listed was deleted meanwhile. No record comes in two batches.
     """
     record = reader.structure.record_field
     seen: set[str] = set()
 
-    def fetched(listing: pl.DataFrame, records: Sequence[str], progress: Progress | None) -> Iterator[pl.DataFrame]:
-        expected = counts_of(listing)
+    def fetched(
+        expected: Mapping[str, int], records: Sequence[str], progress: Progress | None
+    ) -> Iterator[pl.DataFrame]:
         for frame in batches(reader, records, size, progress):
             short = _short(frame, record, expected)
             own = of_group(frame, group)
@@ -58,11 +66,16 @@ def all_batches(
             seen.update(own[record] if own.height else ())
             yield own
 
-    yield from fetched(listing, own_records(listing, group), progress)
-    second = reader.listing()
-    late = [each for each in own_records(second, group) if each not in seen]
-    yield from fetched(second, late, None)
+    yield from fetched(expected, records, progress)
+    late, expected = _not_in(reader.listing(), group, seen)
+    yield from fetched(expected, late, None)
     _refuse_absent(len(set(late) - seen))
+
+
+def _not_in(listing: pl.DataFrame, group: str | None, seen: Collection[str]) -> tuple[list[str], dict[str, int]]:
+    """Name a group's listed records that were not seen, and count their rows."""
+    late = [each for each in own_records(listing, group) if each not in seen]
+    return late, counts_of(listing.filter(pl.col("record").is_in(late)))
 
 
 def fetch_whole(

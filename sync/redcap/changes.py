@@ -21,7 +21,7 @@ from sync.redcap.batches import fetch_whole
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, in_order
 from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
-from sync.redcap.pull import Target, all_rows, open_reader
+from sync.redcap.pull import Fetched, Target, all_parts, open_reader
 from sync.redcap.reader import Reader
 
 _DESIGN = "the project's design changed since the last pull, so everything was pulled"
@@ -55,12 +55,14 @@ class Sighting:
     logbook: Logbook
     #: records whose data changed, by the date range
     changed: frozenset[str]
-    #: rows without cells (schemas.pull.ROW_KEY and group): one or more of each record, all where ``all_keys``
+    #: rows without cells (schemas.pull.ROW_KEY and group): one or more of each record, all where ``all_keys``; of a
+    #: complete look record and group alone
     listing: pl.DataFrame
     all_keys: bool
-    #: whole records as the server sent them: the changed ones, or all
+    #: whole changed records as the server sent them; none where all were pulled
     rows: pl.DataFrame
-    complete: bool
+    #: everything, where everything was pulled
+    fetched: Fetched | None
     #: ``complete`` was asked for, and is not the answer to a changed design or clock
     is_reconciliation: bool
     #: listed records that were gone when they were asked for
@@ -68,6 +70,11 @@ class Sighting:
     watermark: Watermark | None
     notices: tuple[str, ...]
     cost: Cost
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all records were pulled."""
+        return self.fetched is not None
 
 
 def look(client: Client, target: Target, request: Request) -> Sighting:
@@ -82,6 +89,8 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
     everything = since is None or request.full or bool(reason)
     dated: dict[str, int] = {}
     vanished = set[str]()
+    fetched: Fetched | None = None
+    rows = listing = pl.DataFrame()
     if since is not None and not reason:
         dated = counts_of(reader.listing(since=request.begin))
     if since is not None and not everything:
@@ -92,8 +101,9 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
         if rows.height and columns_of(rows, reader.structure) != since.columns:
             reason, everything, vanished = _COLUMNS, True, set()
     if everything:
-        rows, listing = all_rows(reader, target)
-    mark = _watermark(request, book, date, design, rows=rows, structure=reader.structure, everything=everything)
+        fetched = all_parts(reader, target)
+        rows, listing = fetched.parts.empty, fetched.owners
+    mark = _watermark(request, book, date, design, structure=reader.structure, fetched=fetched)
     return Sighting(
         structure=reader.structure,
         begin=request.begin,
@@ -102,7 +112,7 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
         listing=listing,
         all_keys=everything or bool(book.problem),
         rows=rows,
-        complete=everything,
+        fetched=fetched,
         is_reconciliation=everything and since is not None and not reason,
         vanished=frozenset(vanished),
         watermark=mark,
@@ -122,14 +132,15 @@ def columns_of(rows: pl.DataFrame, structure: ProjectStructure) -> str:
     return hashlib.sha256("\n".join(sorted(in_order(rows, structure)[0].columns)).encode()).hexdigest()
 
 
-def listing_events(rows: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
-    """Choose the event of each arm in which most records have data, so that listing costs one row a record."""
+def listing_events(prints: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
+    """Choose the event of each arm in which most records have data, so that listing costs one row a record.
+
+    ``prints``: rows by their keys (schemas.pull.ROW_KEY).
+    """
     if not structure.events:
         return ()
-    counts: dict[str, int] = {}
-    if "redcap_event_name" in rows.columns:
-        counted = rows.group_by("redcap_event_name").agg(pl.col(structure.record_field).n_unique().alias("records"))
-        counts = dict(counted.iter_rows())
+    counted = prints.group_by("event").agg(pl.col("record").n_unique().alias("records"))
+    counts: dict[str | None, int] = dict(counted.iter_rows())
     arms = dict.fromkeys(event.arm for event in structure.events)
     return tuple(
         max((e.unique_name for e in structure.events if e.arm == arm), key=lambda name: counts.get(name, 0))
@@ -176,9 +187,8 @@ def _watermark(
     date: str,
     design: str,
     *,
-    rows: pl.DataFrame,
     structure: ProjectStructure,
-    everything: bool,
+    fetched: Fetched | None,
 ) -> Watermark | None:
     """Set the next beginning by the server's clock, early rather than late; None where nothing tells it."""
     since = request.since
@@ -191,12 +201,10 @@ def _watermark(
         at = None  # the log's last lines are from a time that is yet to come
     if at is None:
         return None
-    if everything or since is None:
-        return Watermark(
-            at=at,
-            basis=basis,
-            design=design,
-            columns=columns_of(rows, structure),
-            listing_events=listing_events(rows, structure),
-        )
-    return Watermark(at=at, basis=basis, design=design, columns=since.columns, listing_events=since.listing_events)
+    if fetched is not None:
+        columns, events = columns_of(fetched.parts.empty, structure), listing_events(fetched.prints, structure)
+    elif since is not None:
+        columns, events = since.columns, since.listing_events
+    else:
+        return None
+    return Watermark(at=at, basis=basis, design=design, columns=columns, listing_events=events)

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import polars as pl
 
+from schemas.parts import Packer, Parts
 from schemas.project import DAG_COLUMN
 from schemas.pull import KNOWN_SCHEMA, ROW_KEY, Cost, Delta, fingerprints
 from sync.redcap import missing
 from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers
 from sync.redcap.client import Client
-from sync.redcap.frames import counts_of, of_group, without_group
+from sync.redcap.frames import counts_of, in_order, of_group, refuse_doubles, without_group
 from sync.redcap.logbook import read_log
-from sync.redcap.pull import Target, snapshot_of
+from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
 from sync.redcap.renames import pair
 
@@ -48,12 +49,16 @@ def delta_of(
         groups = {**groups, **_groups_of(more, sighting)}
         groups = {record: group for record, group in groups.items() if record not in vanished}
     own = frozenset(record for record, group in groups.items() if target.group in (None, group))
-    snapshot = snapshot_of(of_group(whole, target.group), sighting.structure, target)
     notices = sighting.notices
     if target.group is not None:
         notices += without_group(sighting.listing, sighting.structure)
+    fetched = _of_all(sighting.fetched, sighting, target) if sighting.fetched else _of_some(whole, sighting, target)
     delta = Delta(
-        snapshot=replace(snapshot, notices=notices),
+        head=head_of(
+            fetched.parts.empty, sighting.structure, target, withheld=fetched.withheld, notices=notices
+        ),
+        parts=fetched.parts,
+        prints=fetched.prints,
         complete=sighting.complete,
         record_ids=own,
         groups={record: group for record, group in groups.items() if record in own and group is not None},
@@ -84,32 +89,72 @@ def delta_of(
     return missing.explained(delta, sighting, book if told else None, known, seen=groups.keys())
 
 
+def _of_all(fetched: Fetched, sighting: Sighting, target: Target) -> Fetched:
+    """Take one group's rows out of all, part by part."""
+    if target.group is None or fetched.prints["group"].eq_missing(target.group).all():
+        return fetched
+    packer = Packer(record_field=sighting.structure.record_field)
+    for rows in fetched.parts.frames():
+        packer.add(of_group(rows, target.group))
+    return replace(
+        fetched,
+        parts=packer.done(fetched.parts.empty),
+        prints=fetched.prints.filter(pl.col("group") == target.group),
+    )
+
+
+def _of_some(rows: pl.DataFrame, sighting: Sighting, target: Target) -> Fetched:
+    """Make one part of the changed records, of rows as the server sent them."""
+    structure = sighting.structure
+    own = of_group(rows, target.group)
+    own, withheld = in_order(own, structure)
+    refuse_doubles(own, structure)
+    return Fetched(
+        parts=_one_part(own, structure.record_field),
+        prints=fingerprints(own, structure.record_field),
+        owners=sighting.listing,
+        withheld=withheld,
+    )
+
+
+def _one_part(rows: pl.DataFrame, record_field: str) -> Parts:
+    packer = Packer(record_field=record_field)
+    packer.add(rows)
+    return packer.done(rows)
+
+
 def _compared(delta: Delta, sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None]) -> Delta:
     """Say what became of the records that are known, and leave out those that did not change."""
-    field = sighting.structure.record_field
-    prints = fingerprints(delta.snapshot.rows, field)
+    prints = delta.prints
     before = set(known["record"])
     gone = frozenset(before - delta.record_ids)
     away = gone & groups.keys()
-    differing = _differing(known.filter(pl.col("record").is_in(sorted(set(prints["record"])))), prints)
-    renamed = pair(
-        known.filter(pl.col("record").is_in(sorted(gone - away))),
-        prints.filter(~pl.col("record").is_in(sorted(before))),
-        book=sighting.logbook,
-        exist=before | groups.keys(),
-    )
-    snapshot, unchanged, missed = delta.snapshot, 0, None
+    renamed: dict[str, str] = {}
+    if gone - away:
+        renamed = pair(
+            known.filter(pl.col("record").is_in(sorted(gone - away))),
+            prints.filter(~pl.col("record").is_in(sorted(before))),
+            book=sighting.logbook,
+            exist=before | groups.keys(),
+        )
+    parts, unchanged, missed = delta.parts, 0, None
     if not delta.complete:
+        differing = _differing(known.filter(pl.col("record").is_in(sorted(set(prints["record"])))), prints)
         unchanged = prints["record"].n_unique() - len(differing)
-        snapshot = replace(snapshot, rows=snapshot.rows.filter(pl.col(field).is_in(sorted(differing))))
+        kept = sorted(differing)
+        field = sighting.structure.record_field
+        parts = _one_part(parts.whole().filter(pl.col(field).is_in(kept)), field)
+        prints = prints.filter(pl.col("record").is_in(kept))
     elif sighting.is_reconciliation:
+        differing = _differing(known.filter(pl.col("record").is_in(sorted(set(prints["record"])))), prints)
         found = sighting.changed | sighting.logbook.named | _visible(sighting, known, groups, delta.record_ids)
         if sighting.logbook.problem:  # an incremental pull would have listed all keys
             found |= _differing(known, prints, columns=ROW_KEY)
         missed = len(differing - found)
     return replace(
         delta,
-        snapshot=snapshot,
+        parts=parts,
+        prints=prints,
         gone=gone,
         renamed=renamed,
         moved_away=away,
@@ -154,8 +199,9 @@ def _unlisted(reader: Reader, records: list[str]) -> dict[str, str | None]:
 
 def _groups(sighting: Sighting, whole: pl.DataFrame) -> dict[str, str | None]:
     """Map every record that was seen to its group; its rows have the last word."""
-    seen = {} if sighting.complete else _last(sighting.listing)
-    seen |= _groups_of(whole, sighting)
+    if sighting.fetched is not None:
+        return _last(sighting.fetched.prints)
+    seen = _last(sighting.listing) | _groups_of(whole, sighting)
     return {record: group for record, group in seen.items() if record not in sighting.vanished}
 
 

@@ -50,10 +50,15 @@ def in_order(rows: pl.DataFrame, structure: ProjectStructure) -> tuple[pl.DataFr
 def refuse_doubles(rows: pl.DataFrame, structure: ProjectStructure) -> None:
     """See that no two rows stand for the same thing."""
     if rows.select(structure.record_field, *RECORD_COLUMNS).is_duplicated().any():
-        raise SourceUnavailable(
-            "the server sent the same record, event, form and instance twice; try again later, and tell the site's"
-            " REDCap administrator if it happens again"
-        )
+        raise twice()
+
+
+def twice() -> SourceUnavailable:
+    """Word the refusal of rows that came twice."""
+    return SourceUnavailable(
+        "the server sent the same record, event, form and instance twice; try again later, and tell the site's"
+        " REDCap administrator if it happens again"
+    )
 
 
 def of_group(rows: pl.DataFrame, group: str | None) -> pl.DataFrame:
@@ -67,6 +72,11 @@ def counts_of(rows: pl.DataFrame, record: str = "record") -> dict[str, int]:
 
 
 # --- listings
+
+
+def owners_of(listing: pl.DataFrame) -> pl.DataFrame:
+    """Reduce a list of rows to records and their groups, in the server's order."""
+    return listing.select("record", "group").unique(maintain_order=True)
 
 
 def own_records(listing: pl.DataFrame, group: str | None) -> list[str]:

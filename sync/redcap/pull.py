@@ -1,20 +1,30 @@
 """Fetch a project's structure and one full pull of it: as a stream of batches, or as one snapshot."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
 import polars as pl
 
+from schemas.parts import Packer, Parts
 from schemas.project import ProjectStructure, Snapshot
-from schemas.pull import Stream
+from schemas.pull import Stream, fingerprints, nothing_known
 from sync.errors import SourceMismatch, SourceUnavailable
 from sync.ports.source import Progress
 from sync.redcap import links, wire
 from sync.redcap.batches import all_batches
 from sync.redcap.client import Client
-from sync.redcap.frames import in_order, joined, own_records, refuse_doubles, without_group
+from sync.redcap.frames import (
+    counts_of,
+    in_order,
+    joined,
+    own_records,
+    owners_of,
+    refuse_doubles,
+    twice,
+    without_group,
+)
 from sync.redcap.reader import Reader
 from sync.redcap.replies import NothingToExport, RightMissing
 
@@ -78,31 +88,75 @@ def check_group(structure: ProjectStructure, group: str | None) -> None:
         raise SourceMismatch(f"the project has no data access group {group!r} (known: {known}); correct group")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Hold all records of a project, or of one of its groups, as parts that add up to the lists."""
+
+    #: columns as in a Snapshot
+    parts: Parts
+    #: schemas.pull.KNOWN_COLUMNS, in the order of the parts; none unless they were asked for
+    prints: pl.DataFrame
+    #: record and group of every record that the project listed at the beginning
+    owners: pl.DataFrame
+    withheld: Mapping[str, str]
+
+
 def pull(client: Client, target: Target) -> Snapshot:
     """Fetch one complete snapshot; the errors are those of ``sync.ports.source.Source.pull``."""
     reader = open_reader(client, target)
-    rows, listing = all_rows(reader, target)
-    notices = without_group(listing, reader.structure) if target.group else ()
-    return snapshot_of(rows, reader.structure, target, notices)
+    fetched = all_parts(reader, target, with_prints=False)
+    notices = without_group(fetched.owners, reader.structure) if target.group else ()
+    head = head_of(fetched.parts.empty, reader.structure, target, withheld=fetched.withheld, notices=notices)
+    return replace(head, rows=fetched.parts.whole())
 
 
-def all_rows(reader: Reader, target: Target) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Fetch all rows of an open project, as the server sent them; with the list of the records it began with."""
+def all_parts(reader: Reader, target: Target, *, with_prints: bool = True) -> Fetched:
+    """Fetch all records of an open project; what stands in memory as cells is one part and one batch."""
+    structure = reader.structure
     listing = reader.listing()
-    return joined(list(_frames(reader, listing, target)), reader.structure), listing
+    owners = owners_of(listing)
+    frames = _frames(reader, listing, target)
+    del listing  # a project's every row; what is left of it counts records
+    columns, withheld = in_order(joined([], structure), structure)
+    packer = Packer(record_field=structure.record_field)
+    prints: list[pl.DataFrame] = []
+    seen: set[str] = set()
+    for frame in frames:
+        if not frame.height:
+            continue
+        rows, left_out = in_order(frame, structure)
+        if not seen:
+            columns, withheld = rows.clear(), left_out
+        refuse_doubles(rows, structure)
+        came = set(rows[structure.record_field])
+        if not came.isdisjoint(seen):
+            raise twice()
+        seen |= came
+        if with_prints:
+            prints.append(fingerprints(rows, structure.record_field))
+        packer.add(rows)
+    return Fetched(
+        parts=packer.done(columns),
+        prints=pl.concat([nothing_known(), *prints]),
+        owners=owners,
+        withheld=withheld,
+    )
 
 
-def snapshot_of(
-    rows: pl.DataFrame, structure: ProjectStructure, target: Target, notices: tuple[str, ...] = ()
+def head_of(
+    columns: pl.DataFrame,
+    structure: ProjectStructure,
+    target: Target,
+    *,
+    withheld: Mapping[str, str],
+    notices: tuple[str, ...] = (),
 ) -> Snapshot:
-    """Make a snapshot of rows as the server sent them."""
-    rows, withheld = in_order(rows, structure)
-    refuse_doubles(rows, structure)
+    """Make a snapshot without rows; ``columns`` as of a Snapshot."""
     return Snapshot(
         site=target.site,
         structure=structure,
         pulled_at=target.pulled_at,
-        rows=rows.rechunk(),
+        rows=columns.clear(),
         withheld=withheld,
         base_url=links.base_url(target.api_url),
         notices=notices,
@@ -117,7 +171,9 @@ def stream(client: Client, target: Target) -> Stream:
     reader = open_reader(client, target)
     structure = reader.structure
     listing = reader.listing()
+    records = len(own_records(listing, target.group))
     frames = _frames(reader, listing, target)
+    del listing
     first = next((frame for frame in frames if frame.height), None)
     withheld = in_order(first, structure)[1] if first is not None else {}
 
@@ -134,13 +190,20 @@ def stream(client: Client, target: Target) -> Stream:
         pulled_at=target.pulled_at,
         base_url=links.base_url(target.api_url),
         withheld=withheld,
-        records=len(own_records(listing, target.group)),
+        records=records,
         frames=in_turn(),
     )
 
 
 def _frames(reader: Reader, listing: pl.DataFrame, target: Target) -> Iterator[pl.DataFrame]:
-    return all_batches(reader, listing, target.batch_records, group=target.group, progress=target.progress)
+    return all_batches(
+        reader,
+        counts_of(listing),
+        own_records(listing, target.group),
+        target.batch_records,
+        group=target.group,
+        progress=target.progress,
+    )
 
 
 # --- structure

@@ -71,9 +71,9 @@ class RedcapSource:
             snapshot = pull(client, target)
         else:
             sighting, _ = self._sighting(client, target, Request(since=None))
-            snapshot = delta_of(client, target, sighting, None).snapshot
+            snapshot = delta_of(client, target, sighting, None).snapshot()
             snapshot = replace(snapshot, notices=without_group(sighting.listing, sighting.structure))
-        self._finished(snapshot, began)
+        self._finished(snapshot, began, records=snapshot.records, rows=snapshot.rows.height)
         return snapshot
 
     def changes(
@@ -91,7 +91,14 @@ class RedcapSource:
         request = Request(since=since, full=full, overlap=overlap)
         sighting, is_new = self._sighting(client, target, request)
         delta = delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known, request)
-        self._finished(delta.snapshot, began, kind="full" if delta.complete else "incremental", cost=delta.cost)
+        self._finished(
+            delta.head,
+            began,
+            records=delta.parts.records,
+            rows=delta.parts.rows,
+            kind="full" if delta.complete else "incremental",
+            cost=delta.cost,
+        )
         return delta
 
     def batches(self, progress: Progress | None = None) -> Stream:
@@ -138,14 +145,23 @@ class RedcapSource:
         log.info(Event.SITE_PULL_STARTED, site=self._site.slug)
         return self._clock.monotonic()
 
-    def _finished(self, snapshot: Snapshot, began: float, *, kind: str = "full", cost: Cost | None = None) -> None:
+    def _finished(
+        self,
+        snapshot: Snapshot,
+        began: float,
+        *,
+        records: int,
+        rows: int,
+        kind: str = "full",
+        cost: Cost | None = None,
+    ) -> None:
         counts = {"listed_rows": cost.rows_listed, "whole_rows": cost.rows_whole} if cost else {}
         log.info(
             Event.SITE_PULL_FINISHED,
             site=self._site.slug,
             kind=kind,
-            record_count=snapshot.records,
-            row_count=snapshot.rows.height,
+            record_count=records,
+            row_count=rows,
             withheld_columns=len(snapshot.withheld),
             redcap_version=snapshot.structure.redcap_version,
             seconds=round(self._clock.monotonic() - began, 2),

@@ -204,4 +204,4 @@ def test_a_site_that_is_further_behind_makes_a_look_of_its_own(sandbox: Sandbox)
         opened("south", Shares(), url=url).changes(deltas["south"].watermark, known=south, overlap=OVERLAP)
     sources["north"].changes(newer.watermark, known=north, overlap=OVERLAP)
     late = sources["south"].changes(deltas["south"].watermark, known=south, overlap=OVERLAP)
-    assert late.snapshot.rows["initials"].to_list() == ["while south was not looking"]
+    assert late.snapshot().rows["initials"].to_list() == ["while south was not looking"]
