@@ -5,7 +5,7 @@ unchanged in ``raw`` and is named in ``problems``, so that one bad cell never hi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import TypeAlias
 
@@ -66,6 +66,16 @@ class FormFrame:
         """Name the site's own field behind a column; the column itself where the mapping has none."""
         at = self.site_fields_at.get((event, instance, column))
         return at or self.site_fields.get(column, column)
+
+    def without_rows(self) -> "FormFrame":
+        """Give the same form of a site that holds nothing of it."""
+        return replace(
+            self,
+            rows=self.rows.clear(),
+            raw=self.raw.clear(),
+            problems=self.problems.clear(),
+            declared=self.declared.clear(),
+        )
 
 
 def columns_of(form: Form) -> dict[str, Field]:

@@ -119,8 +119,7 @@ class Delta:
         """Hand out the rows, one part after another, each with the head; the head alone where there is no row."""
         if not self.parts:
             yield self.head
-        for rows in self.parts.frames():
-            yield replace(self.head, rows=rows)
+        yield from (replace(self.head, rows=part.frame()) for part in self.parts.parts)
 
     def snapshot(self) -> Snapshot:
         """Give all rows at once, for those who need them so; memory grows with the site."""

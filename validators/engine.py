@@ -38,28 +38,30 @@ def judge(
     as_of: datetime,
     only: Collection[str] | None = None,
     leaving: Collection[str] = (),
+    subjects: int | None = None,
 ) -> Judgement:
     """Judge the rows of one site.
 
     ``frames`` are the site's forms as harmonised; a form of the study without a frame counts as not delivered.
     ``prefix`` is the site's subject prefix; ``as_of`` is aware, in the study's time zone, and stands for now.
-    ``only`` names the checks to run (built-in ones are run all or none), ``leaving`` those to leave out. The
-    result does not depend on the order of frames or rows. Raises nothing for bad data or bad checks: both are
-    results.
+    ``only`` names the checks to run (built-in ones are run all or none), ``leaving`` those to leave out.
+    ``subjects`` counts the site's subjects where the frames hold less than all of its forms. The result does not
+    depend on the order of frames or rows. Raises nothing for bad data or bad checks: both are results.
     """
     chosen = frozenset(
         spec.id
         for spec in (*study.checks, *builtin_checks())
         if (only is None or spec.id in only) and spec.id not in leaving
     )
-    return _Engine(Dataset(study, frames, site=site, prefix=prefix, as_of=as_of), chosen).judged()
+    return _Engine(Dataset(study, frames, site=site, prefix=prefix, as_of=as_of), chosen, subjects).judged()
 
 
 class _Engine:
     """Carry one judgement through its stages."""
 
-    def __init__(self, data: Dataset, chosen: frozenset[str]) -> None:
+    def __init__(self, data: Dataset, chosen: frozenset[str], subjects: int | None) -> None:
         self.data = data
+        self.subjects = data.records.len() if subjects is None else subjects
         self.checks = tuple(spec for spec in data.study.checks if spec.id in chosen)
         self.builtins = {spec.id: spec for spec in builtin_checks() if spec.id in chosen}
         self.specs = {spec.id: spec for spec in self.checks} | self.builtins
@@ -85,6 +87,8 @@ class _Engine:
             not_evaluated=tuple(self._not_evaluated()),
             coverage=tuple(self._coverage()),
             conditions=SiteConditions(self.data, cells=self.cells, verdicts=self.verdicts),
+            by_subject=tuple(self._by_subject()),
+            errored=frozenset(error.check for error in self.errors),
         )
 
     def _logic(self) -> None:
@@ -135,7 +139,7 @@ class _Engine:
 
     def _error(self, spec: CheckSpec, reason: str) -> None:
         judged = spec.form is not None and spec.form in self.data.frames
-        count = self.data.height(spec.form) if spec.form and judged else self.data.records.len()
+        count = self.data.height(spec.form) if spec.form and judged else self.subjects
         scope = spec.form or "study"
         self.errors.append(NotEvaluated(check=spec.id, scope=scope, reason=reason, count=count))
 
@@ -164,7 +168,7 @@ class _Engine:
                 yield check, f"{form}.{column}", tally
         for check, several in self.verdicts.items():
             for one in several:
-                yield check, f"{one.form}.{one.target}", _tally(one, subjects=self.data.records.len())
+                yield check, f"{one.form}.{one.target}", _tally(one, subjects=self.subjects)
         for error in self.errors:
             yield error.check, error.scope, Tally(reasons={error.reason: error.count})
 
@@ -175,6 +179,17 @@ class _Engine:
                 counts[check, scope, reason] = counts.get((check, scope, reason), 0) + count
         for (check, scope, reason), count in sorted(counts.items()):
             yield NotEvaluated(check=check, scope=scope, reason=reason, count=count)
+
+    def _by_subject(self) -> Iterable[NotEvaluated]:
+        """Name what is counted by subjects because the form in question has no row here."""
+        for form, each in self.cells.items():
+            if not self.data.height(form):
+                for (check, column), tally in each.tallies.items():
+                    yield from _missed(check, f"{form}.{column}", tally)
+        for check, several in self.verdicts.items():
+            for one in several:
+                if one.refused and not one.states.len():
+                    yield from _missed(check, f"{one.form}.{one.target}", _tally(one, subjects=self.subjects))
 
     def _coverage(self) -> Iterable[Coverage]:
         sums: dict[str, Tally] = {check: Tally() for check in self.specs}
@@ -192,6 +207,11 @@ class _Engine:
                 not_evaluated=sum(total.reasons.values()),
                 reasons=dict(sorted(total.reasons.items())),
             )
+
+
+def _missed(check: str, scope: str, tally: Tally) -> Iterable[NotEvaluated]:
+    for reason, count in tally.reasons.items():
+        yield NotEvaluated(check=check, scope=scope, reason=reason, count=count)
 
 
 def _by_logic(sheet: Sheet, spec: CheckSpec) -> tuple[Verdict, ...]:

@@ -62,6 +62,8 @@ class Finding:
     auto_close: bool = True
     #: the finding is explained by a graver one in the same place (e.g. whole form absent): hold its query back
     held_by: str | None = None
+    #: the row does not stand yet: where it would stand at the site is guessed from other subjects' rows
+    is_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +106,8 @@ class Judgement:
     not_evaluated: tuple[NotEvaluated, ...]
     coverage: tuple[Coverage, ...]
     conditions: Conditions
+    #: those of ``not_evaluated`` that count subjects, since their form has no row; where it has rows elsewhere (in
+    #: another part of the site) they fall away
+    by_subject: tuple[NotEvaluated, ...] = ()
+    #: checks that broke or could not be run at all
+    errored: frozenset[str] = frozenset()

@@ -92,6 +92,7 @@ class Reporter:
             raises_query=spec.raises_query,
             review_before_release=spec.review_before_release,
             auto_close=spec.auto_close,
+            is_gap="_site_event" not in key,
         )
 
     def _message(

@@ -1,6 +1,6 @@
 """Join mapping, placement and reading: one pull in, one frame a study form out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -23,8 +23,13 @@ class Harmonised:
     #: one a study form, in study order; forms that the site does not have are left out
     frames: tuple[FormFrame, ...]
     mapping_version: str
-    #: sentences for a person, without values: data that no part of the mapping speaks of
-    notices: tuple[str, ...]
+    #: event of the site -> rows of it that no part of the mapping speaks of
+    unread: Mapping[str, int]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Give sentences for a person, without values."""
+        return notices(self.unread)
 
 
 def harmonise(snapshot: Snapshot, study: Study, mapping: SiteMapping) -> Harmonised:
@@ -32,7 +37,15 @@ def harmonise(snapshot: Snapshot, study: Study, mapping: SiteMapping) -> Harmoni
     return Harmonised(
         frames=tuple(_frame(snapshot, form, mapping) for form in study.forms if form.name in mapping.forms),
         mapping_version=mapping.version,
-        notices=tuple(_notices(snapshot, mapping)),
+        unread=dict(_unread(snapshot, mapping)),
+    )
+
+
+def notices(unread: Mapping[str, int]) -> tuple[str, ...]:
+    """Say of each event how many of its rows are not read."""
+    return tuple(
+        f"{rows} rows of event '{event}' are not read: the mapping's [visits] does not name it"
+        for event, rows in sorted(unread.items())
     )
 
 
@@ -124,14 +137,13 @@ def _site_fields_at(form: Form, mapping: SiteMapping) -> Iterator[tuple[tuple[st
                 yield (part.visit or "", part.slot_instance or 1, column), source.field
 
 
-def _notices(snapshot: Snapshot, mapping: SiteMapping) -> Iterator[str]:
+def _unread(snapshot: Snapshot, mapping: SiteMapping) -> Iterator[tuple[str, int]]:
     if not snapshot.structure.is_longitudinal or mapping.layout is Layout.CLASSIC:
         return
     known = set(mapping.visits.values())
-    counts = snapshot.rows.group_by("redcap_event_name").len().sort("redcap_event_name")
-    for event, rows in counts.iter_rows():
+    for event, rows in snapshot.rows.group_by("redcap_event_name").len().iter_rows():
         if event not in known:
-            yield f"{rows} rows of event '{event}' are not read: the mapping's [visits] does not name it"
+            yield str(event), rows
 
 
 def _mismatches(structure: ProjectStructure, study: Study, mapping: SiteMapping) -> Iterator[str]:

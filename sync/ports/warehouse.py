@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from schemas.coordinates import Coordinate, RowKey
 from schemas.frames import FormFrame
+from schemas.study import Study
 from sync.ports.stored import (
     CellVersion,
     EfficacyRow,
@@ -72,6 +73,22 @@ class SiteTransaction(Protocol):
         A form that left the site's project has no frame, and its rows stay; those of a deleted record do not. Gives
         the number of rows.
         """
+        ...
+
+    def settle(self, forms: Collection[str], *, mapping_version: str) -> None:
+        """Note that all rows of these forms are read by this mapping version: the end of a pull stored in parts.
+
+        A pull is stored in parts by one ``store`` without ``complete`` for each, with the part's records, and one
+        without rows for the records that the site has no longer.
+        """
+        ...
+
+    def frames(self, study: Study, records: Collection[str]) -> tuple[FormFrame, ...]:
+        """Read the stored frames of some records, as of this transaction."""
+        ...
+
+    def count_rows(self, study: Study, records: Collection[str]) -> int:
+        """Count the form rows of some records, as of this transaction, in the forms of a study."""
         ...
 
     def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:

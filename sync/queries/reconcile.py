@@ -270,6 +270,8 @@ def _carried_out(judgement: Judgement, check: str) -> bool:
 
     Matters to checks that point at rows which ought to be there (a form or visit that is missing as a whole).
     """
+    if check in judgement.errored:  # perhaps only in the part of the site that the row was in
+        return False
     return all(c.evaluated > 0 or c.not_evaluated == 0 for c in judgement.coverage if c.check == check)
 
 

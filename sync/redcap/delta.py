@@ -54,9 +54,7 @@ def delta_of(
         notices += without_group(sighting.listing, sighting.structure)
     fetched = _of_all(sighting.fetched, sighting, target) if sighting.fetched else _of_some(whole, sighting, target)
     delta = Delta(
-        head=head_of(
-            fetched.parts.empty, sighting.structure, target, withheld=fetched.withheld, notices=notices
-        ),
+        head=head_of(fetched.parts.empty, sighting.structure, target, withheld=fetched.withheld, notices=notices),
         parts=fetched.parts,
         prints=fetched.prints,
         complete=sighting.complete,

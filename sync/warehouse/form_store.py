@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from schemas.coordinates import KEY_COLUMNS
 from schemas.frames import META_COLUMNS, POLARS_TYPES, FormFrame
+from schemas.parts import PART_ROWS
 from sync.ports.stored import StoreCounts
 from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables, texts
 from sync.warehouse.layout import Slot
@@ -75,7 +76,7 @@ def store(
         vanished = vanished.filter(pl.col("record").is_in(list(records)))
     _delete(write, slots, vanished)
     if complete:
-        _join_mapping(write, slots)
+        join_mapping(write, slots)
     return StoreCounts(inserted=found.inserted.len(), updated=updated, deleted=vanished.height, cells_changed=changed)
 
 
@@ -253,8 +254,11 @@ def _standing(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> tuple[
 
 
 def _few(records: Collection[str]) -> list[str] | None:
-    """Name the records to read; None, for all, where that is no more work."""
-    return sorted(records) if len(records) <= 2000 else None
+    """Name the records to read; None, for all, where that is no more work.
+
+    A part of a large site (``schemas.parts``) is read by its records, or each part would read all the others.
+    """
+    return sorted(records) if len(records) <= PART_ROWS else None
 
 
 def _holds(rows: pl.DataFrame, cells: pl.DataFrame) -> pl.Series:
@@ -313,7 +317,7 @@ def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> Non
     bulk.execute_many(write.connection, sql, keyed)
 
 
-def _join_mapping(write: Write, slots: Sequence[Slot]) -> None:
+def join_mapping(write: Write, slots: Sequence[Slot]) -> None:
     """Note the mapping version that joins raw and harmonised values now; a no-op where it stands already."""
     table = bulk.quoted(slots[0].table_name)
     sql = f"UPDATE {table} SET mapping_version = ? WHERE site = ? AND mapping_version <> ?"

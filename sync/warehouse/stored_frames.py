@@ -16,8 +16,14 @@ from sync.warehouse.form_rows import StoredRows
 from sync.warehouse.layout import Slot
 
 
-def read(connection: sa.Connection, study: Study, slots: Sequence[Slot], site: str) -> tuple[FormFrame, ...]:
-    """Read all forms that were ever stored of a site, in the study's order."""
+def read(
+    connection: sa.Connection,
+    study: Study,
+    slots: Sequence[Slot],
+    site: str,
+    records: Sequence[str] | None = None,
+) -> tuple[FormFrame, ...]:
+    """Read all forms that were ever stored of a site, in the study's order: all rows, or those of some records."""
     columns = tables.form_mapping.c
     found = connection.execute(sa.select(tables.form_mapping).where(columns.site == site))
     mappings = {row.form: row for row in found}
@@ -25,7 +31,8 @@ def read(connection: sa.Connection, study: Study, slots: Sequence[Slot], site: s
     for form in study.forms:
         mine = sorted((slot for slot in slots if slot.form == form.name), key=lambda slot: slot.position)
         if form.name in mappings and mine:
-            result.append(_frame(form, mine, form_rows.read(connection, site, mine), site, mappings[form.name]))
+            stored = form_rows.read(connection, site, mine, records)
+            result.append(_frame(form, mine, stored, site, mappings[form.name]))
     return tuple(result)
 
 

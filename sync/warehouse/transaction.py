@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from schemas.coordinates import RowKey
 from schemas.frames import FormFrame
+from schemas.study import Study
 from sync.errors import ConfigError
 from sync.ports.stored import OutcomeRow, RunRow, SiteRow, StoreCounts, SubjectRow, VisitRow
 from sync.queries.model import Query, QueryEventDraft
-from sync.warehouse import bulk, form_store, ledger, plain_rows, small_rows, tables
+from sync.warehouse import bulk, form_rows, form_store, ledger, plain_rows, small_rows, stored_frames, tables
 from sync.warehouse.form_store import Write
 from sync.warehouse.layout import Slot
 from validators.findings import Coverage
@@ -64,13 +65,7 @@ class SqlSiteTransaction:
         if unknown := [problem for frame in frames for problem in self._unknown(frame)]:
             raise ConfigError(unknown)
         total = StoreCounts()
-        write = Write(
-            connection=self._connection,
-            site=self.site,
-            run_id=self.run_id,
-            at=self.at,
-            mapping_version=mapping_version,
-        )
+        write = self._write(mapping_version)
         for frame in frames:
             slots = self._forms.get(frame.form.name)
             if not slots:
@@ -81,11 +76,36 @@ class SqlSiteTransaction:
 
     def end_records(self, records: Collection[str], *, besides: Collection[str]) -> int:
         """End rows in forms that have no frame; see the port for the contract."""
-        write = Write(
-            connection=self._connection, site=self.site, run_id=self.run_id, at=self.at, mapping_version=""
-        )  # fmt: skip
+        write = self._write("")
         others = [slots for form, slots in self._forms.items() if form not in besides] if records else []
         return sum(form_store.end(write, slots, records) for slots in others)
+
+    def settle(self, forms: Collection[str], *, mapping_version: str) -> None:
+        """Note that all rows of these forms are read by this mapping version; see the port."""
+        write = self._write(mapping_version)
+        for form in forms:
+            if slots := self._forms.get(form):
+                form_store.join_mapping(write, slots)
+
+    def frames(self, study: Study, records: Collection[str]) -> tuple[FormFrame, ...]:
+        """Read the stored frames of some records, as of this transaction."""
+        slots = [slot for mine in self._forms.values() for slot in mine]
+        return stored_frames.read(self._connection, study, slots, self.site, sorted(records))
+
+    def count_rows(self, study: Study, records: Collection[str]) -> int:
+        """Count the form rows of some records, as of this transaction, in the forms of a study."""
+        forms = [self._forms[form.name] for form in study.forms if form.name in self._forms]
+        wanted = sorted(records)
+        return sum(form_rows.read_hashes(self._connection, self.site, slots, wanted).height for slots in forms)
+
+    def _write(self, mapping_version: str) -> Write:
+        return Write(
+            connection=self._connection,
+            site=self.site,
+            run_id=self.run_id,
+            at=self.at,
+            mapping_version=mapping_version,
+        )
 
     def _unknown(self, frame: FormFrame) -> list[str]:
         known = {slot.frame_column for slot in self._forms.get(frame.form.name, ())}

@@ -1,9 +1,8 @@
 """Measure what a night is about to do to a site, and stop it before harm unless a person let that through."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.frames import FormFrame
 from schemas.pull import Delta
 from sync import changes, errors
 from sync.changes import Volume
@@ -12,6 +11,7 @@ from sync.ports.stored import ParkedRun, StoreCounts
 from sync.ports.warehouse import SiteTransaction, WarehouseReader
 from sync.queries.model import LIVE, Query
 from sync.workflows.followup import FollowedUp
+from sync.workflows.gathering import Held
 from sync.workflows.past import Past
 
 USED = "used_approvals"
@@ -37,30 +37,24 @@ class Stood:
     rows_of_gone: int
 
 
-def rows_of(frames: Iterable[FormFrame], records: Collection[str]) -> int:
-    """Count the form rows of some records."""
-    return sum(int(frame.rows["record"].is_in(list(records)).sum()) for frame in frames)
-
-
 def volume(
     delta: Delta,
     past: Past,
     stood: Stood,
-    frames: Sequence[FormFrame],
+    held: Held,
     stored: StoreCounts,
     before: Sequence[Query],
     after: FollowedUp,
 ) -> Volume:
-    """Measure a run that has been written and not committed; ``frames`` are those that were stored."""
-    rows = sum(frame.rows.height for frame in frames) + stored.deleted - stored.inserted
-    cells = sum(int(frame.raw.count().sum_horizontal().sum()) for frame in frames)
+    """Measure a run that has been written and not committed; ``held`` counts what was stored."""
+    rows = held.rows + stored.deleted - stored.inserted
     done = after.reconciled
     return Volume(
         records_before=len(stood.subjects),
         records_now=len(delta.record_ids),
         # a record that got another name is not gone
         records_gone=len(stood.subjects - delta.record_ids - delta.renamed.keys()),
-        cells_known=cells if delta.complete else max(cells, past.cells),
+        cells_known=held.cells if delta.complete else max(held.cells, past.cells),
         cells_changed=stored.cells_changed,
         queries_open=sum(query.state in LIVE for query in before),
         queries_closed=done.closed + done.answered + done.cancelled,

@@ -13,9 +13,19 @@ from sync.queries import desk, moving, reconcile
 from sync.queries.acts import Act
 from sync.queries.model import LIVE, ActorKind, Query, QueryEventDraft, QueryKey
 from sync.queries.reconcile import Reconciled
-from sync.workflows.judging import Cells, Judged
+from sync.workflows.gathering import Seen
+from sync.workflows.judging import Reading
 
 ACTOR = "syncline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Hold a site's queries before a run looks at them, under the present names of their records."""
+
+    queries: tuple[Query, ...]
+    #: what the renames write
+    drafts: tuple[QueryEventDraft, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,55 +42,60 @@ class FollowedUp:
     left: int = 0
 
 
+def standing(before: Sequence[Query], renamed: Mapping[str, str], *, at: datetime, run_id: str) -> Standing:
+    """Move the keys of renamed records."""
+    if not renamed:
+        return Standing(queries=tuple(before))
+    act = Act(at=at, actor=ACTOR, actor_kind=ActorKind.SYSTEM, run_id=run_id)
+    moved, drafts = desk.rename(before, renamed, act)
+    # a run looks at each query once: being renamed is not being looked at
+    queries = tuple(replace(query, run_id=None) if query.run_id == run_id else query for query in moved)
+    return Standing(queries=queries, drafts=drafts)
+
+
 def follow_up(
-    judged: Judged,
-    before: Sequence[Query],
+    seen: Seen,
+    before: Standing,
+    reading: Reading,
     *,
-    renamed: Mapping[str, str],
+    project_id: int,
     gone: Collection[str],
     at: datetime,
     run_id: str,
     next_number: int,
     secret: bytes,
 ) -> FollowedUp:
-    """Move the keys of renamed records, then hold each query that is concerned against what was judged.
+    """Carry queries over to a new project, then hold each one that is concerned against what was seen.
 
     A query of a record that was not judged tonight is left exactly as it is: not looked at is not passed. ``gone``:
     records that two answers of the server did not hold any more; nothing is left to ask about them.
     """
-    standing = tuple(before)
-    renames: tuple[QueryEventDraft, ...] = ()
-    if renamed:
-        act = Act(at=at, actor=ACTOR, actor_kind=ActorKind.SYSTEM, run_id=run_id)
-        moved, renames = desk.rename(before, renamed, act)
-        # a run looks at each query once: being renamed is not being looked at
-        standing = tuple(replace(query, run_id=None) if query.run_id == run_id else query for query in moved)
-    carried = _carried(standing, judged, at=at, run_id=run_id)
-    standing, renames = carried.queries, (*renames, *carried.drafts)
-    named = {draft.number for draft in renames}
+    carried = _carried(before.queries, seen, reading.study.name, project_id, at=at, run_id=run_id)
+    drafts = (*before.drafts, *carried.drafts)
+    named = {draft.number for draft in drafts}
     concerned = [
-        query for query in standing if query.number in named or judged.concerns(query.key.record, query.key.check)
+        query for query in carried.queries if query.number in named or seen.concerns(query.key.record, query.key.check)
     ]
     result = reconcile.reconcile(
-        judged.judgement,
+        seen.judgement,
         concerned,
-        study=judged.study.name,
-        project_id=judged.snapshot.structure.project_id,
+        study=reading.study.name,
+        project_id=project_id,
         at=at,
         run_id=run_id,
         # the records that are concerned were judged whole
         complete=True,
         next_number=next_number,
-        prefix=judged.plan.prefix,
+        prefix=reading.plan.prefix,
         secret=secret,
-        cells=Cells(judged.seen),
+        cells=seen.cells,
         gone=gone,
     )
     looked_at = {query.number for query in concerned}
-    others = tuple(query for query in standing if query.number not in looked_at)
+    others = tuple(query for query in carried.queries if query.number not in looked_at)
     waiting = sum(query.state in LIVE for query in others)
     return FollowedUp(
-        drafts=(*renames, *result.drafts),
+        drafts=(*drafts, *result.drafts),
         queries=(*others, *result.queries),
         concerned=result.queries,
         reconciled=replace(result, unchanged=result.unchanged + waiting),
@@ -88,24 +103,26 @@ def follow_up(
     )
 
 
-def _carried(standing: Sequence[Query], judged: Judged, *, at: datetime, run_id: str) -> moving.Carried:
+def _carried(
+    before: Sequence[Query], seen: Seen, study: str, project_id: int, *, at: datetime, run_id: str
+) -> moving.Carried:
     """Carry over the queries of a project that the site had before, where their place was judged in the present one."""
-    judgement = judged.judgement
+    judgement = seen.judgement
 
     @cache
     def found() -> frozenset[tuple[RowKey, str, str]]:
         return frozenset((each.row, each.check, each.field) for each in judgement.findings)
 
     def is_judged(key: QueryKey) -> bool:
-        if not judged.concerns(key.record, key.check):
+        if not seen.concerns(key.record, key.check):
             return False
         condition = judgement.conditions.at(check=key.check, row=key.row, field=key.field)
         return condition is not None or (key.row, key.check, key.field) in found()
 
     return moving.carry(
-        standing,
-        study=judged.study.name,
-        project_id=judged.snapshot.structure.project_id,
+        before,
+        study=study,
+        project_id=project_id,
         judged=is_judged,
         act=Act(at=at, actor=ACTOR, actor_kind=ActorKind.SYSTEM, run_id=run_id),
     )

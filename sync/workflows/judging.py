@@ -1,8 +1,13 @@
-"""Judge one pull: harmonise it, run every check, derive the responses. Pure but for what it is given."""
+"""Judge a pull: harmonise it, run every check, derive the responses. Pure but for what it is given.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+A whole pull is judged part by part (``judge_parts``; ``gathering`` puts it together), what changed since the last
+one is judged at once (``judge_delta``), a pull that is only looked at as well (``judge_pull``).
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
@@ -30,19 +35,30 @@ Place = tuple[RowKey, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """Hold one pull with all that was made of it."""
+class Reading:
+    """Say how a pull is read and judged; found once for all of its parts."""
 
     plan: SitePlan
     study: Study
     mapping: SiteMapping
+    #: aware, in the study's zone: what "today" means
+    as_of: datetime
+    #: study columns that are left out, with the reason (drift)
+    absent: Mapping[Column, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Hold one pull, or a part of it, with all that was made of it."""
+
+    study: Study
     snapshot: Snapshot
     harmonised: Harmonised
     judgement: Judgement
     #: (site, record, visit, outcome, rule_set): derived responses, none where the study defines no rule set
     responses: pl.DataFrame
-    #: records that were judged whole; None: all of the site
-    touched: frozenset[str] | None = None
+    #: records that were judged whole, those that are gone included
+    touched: frozenset[str]
     #: unchanged records that were judged whole as they are stored, since somebody asked again about them
     again: frozenset[str] = frozenset()
     #: checks that were judged for every record all the same
@@ -57,53 +73,62 @@ class Judged:
 
     def concerns(self, record: str, check: str) -> bool:
         """Tell whether this judgement can say anything of a check at a record."""
-        return self.touched is None or record in self.touched or record in self.again or check in self.rejudged
+        return record in self.touched or record in self.again or check in self.rejudged
+
+
+def prepare(
+    head: Snapshot,
+    plan: SitePlan,
+    *,
+    as_of: datetime,
+    absent: Mapping[Column, str] = NOTHING_ABSENT,
+    has_rows: bool = True,
+) -> Reading:
+    """Find how a pull is read; ``head`` is of the pull and need hold no row, ``has_rows`` says whether it has any.
+
+    Raises SourceMismatch where the mapping speaks of what the project does not have, or where the server withheld
+    columns that it needs: a blank that is no blank must never reach the warehouse.
+    """
+    study, mapping = plan.resolve(head.structure)
+    _refuse_mismatch(head, study, mapping, plan, has_rows=has_rows)
+    return Reading(plan=plan, study=study, mapping=mapping, as_of=as_of, absent=absent)
 
 
 def judge_pull(
     snapshot: Snapshot, plan: SitePlan, *, as_of: datetime, absent: Mapping[Column, str] = NOTHING_ABSENT
 ) -> Judged:
-    """Harmonise and judge one whole pull; ``as_of`` (aware, study's zone) is what "today" means.
+    """Harmonise and judge one whole pull at once; raises as ``prepare``."""
+    reading = prepare(snapshot, plan, as_of=as_of, absent=absent, has_rows=bool(snapshot.rows.height))
+    return _judged(snapshot, reading, leaving=())
 
-    ``absent`` names study columns that are left out, with the reason (drift). Raises SourceMismatch where the mapping
-    speaks of what the project does not have, or where the server withheld columns that it needs: a blank that is no
-    blank must never reach the warehouse.
-    """
-    study, mapping, harmonised = _read(snapshot, plan, absent)
-    return Judged(
-        plan=plan,
-        study=study,
-        mapping=mapping,
-        snapshot=snapshot,
-        harmonised=harmonised,
-        judgement=judge_frames(harmonised.frames, study, plan, as_of=as_of),
-        responses=outcomes.derive(harmonised.frames, study),
-    )
+
+def judge_parts(delta: Delta, reading: Reading) -> Iterator[Judged]:
+    """Harmonise and judge a whole pull part by part, by all checks but those that look across subjects."""
+    wide = reach.site_wide(reading.study)
+    # a loop's variable would keep a part alive while the next one is made
+    return map(partial(_judged, reading=reading, leaving=wide), delta.snapshots())
 
 
 def judge_delta(
     delta: Delta,
-    plan: SitePlan,
+    reading: Reading,
     *,
-    as_of: datetime,
-    absent: Mapping[Column, str],
     stored: Callable[[Study], Sequence[FormFrame]],
     asked: Callable[[], Collection[Place]] = frozenset,
     again: Callable[[], Collection[str]] = frozenset,
 ) -> Judged:
-    """Judge what a pull brought: everything, or the changed subjects.
+    """Judge the subjects that changed since the last pull.
 
-    In an incremental night two kinds of checks see the whole site all the same, with ``stored`` frames in the place of
-    what did not change: those that look across subjects, and those that a day's passing can make fail. ``asked``
-    gives the places where the site is asked already: only a new finding can be held back by another. ``again`` names
-    records that are to be judged by all checks as they are stored: a person asked about them since a run last looked.
+    Two kinds of checks see the whole site all the same, with ``stored`` frames in the place of what did not change:
+    those that look across subjects, and those that a day's passing can make fail. ``asked`` gives the places where
+    the site is asked already: only a new finding can be held back by another. ``again`` names records that are to be
+    judged by all checks as they are stored: a person asked about them since a run last looked.
     """
-    if delta.complete:
-        return judge_pull(delta.snapshot, plan, as_of=as_of, absent=absent)
-    study, mapping, harmonised = _read(delta.snapshot, plan, absent)
+    study, plan, as_of = reading.study, reading.plan, reading.as_of
+    snapshot = delta.snapshot()
+    harmonised = _harmonised(snapshot, reading)
     wide, ages = reach.site_wide(study), reach.aging(study)
-    key = delta.snapshot.structure.record_field
-    touched = frozenset(delta.snapshot.rows[key].to_list()) | delta.gone
+    touched = _records(snapshot) | delta.gone
     once_more = frozenset(again()) - touched
     frames = harmonised.frames
     if once_more:
@@ -123,10 +148,8 @@ def judge_delta(
             beside = engine.judge(study, own, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=others).findings
         judgement = _combined(part, wider, study, wide=wide, ages=ages, touched=looked_at, beside=beside)
     return Judged(
-        plan=plan,
         study=study,
-        mapping=mapping,
-        snapshot=delta.snapshot,
+        snapshot=snapshot,
         harmonised=harmonised,
         judgement=judgement,
         responses=outcomes.derive(harmonised.frames, study),
@@ -142,17 +165,40 @@ def judge_frames(frames: Sequence[FormFrame], study: Study, plan: SitePlan, *, a
     return engine.judge(study, frames, site=plan.slug, prefix=plan.prefix, as_of=as_of)
 
 
-def _read(snapshot: Snapshot, plan: SitePlan, absent: Mapping[Column, str]) -> tuple[Study, SiteMapping, Harmonised]:
-    study, mapping = plan.resolve(snapshot.structure)
-    _refuse_mismatch(snapshot, study, mapping, plan)
-    harmonised = harmonise.harmonise(snapshot, study, mapping)
-    if absent:
-        harmonised = replace(harmonised, frames=drift.leave_out(harmonised.frames, absent))
-    return study, mapping, harmonised
+def _judged(snapshot: Snapshot, reading: Reading, *, leaving: Collection[str]) -> Judged:
+    """Judge whole records of which nobody else's data are needed."""
+    study, plan = reading.study, reading.plan
+    harmonised = _harmonised(snapshot, reading)
+    return Judged(
+        study=study,
+        snapshot=snapshot,
+        harmonised=harmonised,
+        judgement=engine.judge(
+            study,
+            harmonised.frames,
+            site=plan.slug,
+            prefix=plan.prefix,
+            as_of=reading.as_of,
+            leaving=leaving,
+        ),
+        responses=outcomes.derive(harmonised.frames, study),
+        touched=_records(snapshot),
+    )
 
 
-def _refuse_mismatch(snapshot: Snapshot, study: Study, mapping: SiteMapping, plan: SitePlan) -> None:
-    missing = harmonise.mismatches(snapshot.structure, study, mapping)
+def _records(snapshot: Snapshot) -> frozenset[str]:
+    return frozenset(snapshot.rows[snapshot.structure.record_field].unique())
+
+
+def _harmonised(snapshot: Snapshot, reading: Reading) -> Harmonised:
+    harmonised = harmonise.harmonise(snapshot, reading.study, reading.mapping)
+    if reading.absent:
+        harmonised = replace(harmonised, frames=drift.leave_out(harmonised.frames, reading.absent))
+    return harmonised
+
+
+def _refuse_mismatch(head: Snapshot, study: Study, mapping: SiteMapping, plan: SitePlan, *, has_rows: bool) -> None:
+    missing = harmonise.mismatches(head.structure, study, mapping)
     if missing:
         shown = [f"  {line}" for line in missing[:20]]
         shown += [f"  … and {len(missing) - 20} more"] if len(missing) > 20 else []
@@ -161,7 +207,7 @@ def _refuse_mismatch(snapshot: Snapshot, study: Study, mapping: SiteMapping, pla
             + "\n".join(shown)
             + "\n  Correct the mapping file, or ask the site what was renamed; `sync sites check` shows it again."
         )
-    withheld = drift.withheld(snapshot, study, mapping) if snapshot.rows.height else {}
+    withheld = drift.withheld(head, study, mapping) if has_rows else {}
     if withheld:
         names = sorted(withheld)
         raise SourceMismatch(

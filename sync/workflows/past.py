@@ -94,8 +94,8 @@ def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined, *, read
 
     ``reads``: what the mapping reads now (``mapped.reads``); None where the project's dictionary is the mapping.
     """
-    snapshot = delta.snapshot
-    remembered = {"structure": project.as_plain(snapshot.structure), "base_url": snapshot.base_url}
+    head = delta.head
+    remembered = {"structure": project.as_plain(head.structure), "base_url": head.base_url}
     _put(tx, PROJECT, remembered, past.remembered)
     settled = drift.settle(past.accepted, found)
     if settled is not None:

@@ -1,0 +1,266 @@
+"""Write everything of one site's night in one transaction, or nothing: part by part, then what concerns the whole.
+
+A full night's parts are harmonised and judged in here, one after another, so that memory holds the cells of one part.
+"""
+
+import gzip
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from schemas.frames import FormFrame
+from schemas.pull import Delta
+from sync.config import SiteConfig
+from sync.harmonise.plan import SitePlan
+from sync.ports.application import Application
+from sync.ports.stored import OutcomeRow, ParkedRun, RunRow, SiteRow, StoreCounts
+from sync.ports.warehouse import SiteTransaction, Warehouse
+from sync.queries.model import Query
+from sync.workflows import braking, drift, followup, mapped, past, subjects
+from sync.workflows.braking import Stood
+from sync.workflows.drift import Examined
+from sync.workflows.followup import FollowedUp, Standing
+from sync.workflows.gathering import Gathered, Held, Seen
+from sync.workflows.judging import Judged, Reading
+from sync.workflows.past import Past
+from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
+
+log = structlog.get_logger()
+
+_RECORDS_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """Hold what one night at one site is about."""
+
+    app: Application
+    site: SiteConfig
+    plan: SitePlan
+    run_id: str
+    started: datetime
+    options: NightOptions
+    #: parked runs that a person has approved and that no run has made use of yet
+    approved: tuple[ParkedRun, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catch:
+    """Hold what was fetched, how it is read, and the parts as they are judged."""
+
+    past: Past
+    delta: Delta
+    found: Examined
+    reading: Reading
+    #: whole records each; those of a full night are judged when they are asked for, and only once
+    judged: Iterable[Judged]
+
+
+class DryRun(Exception):
+    """Leave the transaction without keeping it; carries what it would have done."""
+
+    def __init__(self, result: SiteResult) -> None:
+        """Carry the result."""
+        self.result = result
+        super().__init__("dry run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """Hold what storing the parts did, and what was seen of them."""
+
+    counts: StoreCounts
+    held: Held
+    seen: Seen
+    stood: Stood
+    notices: tuple[str, ...]
+
+
+def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult, tuple[Query, ...]]:
+    """Write everything of one site, or nothing: frames, subjects, queries, coverage and the run itself.
+
+    Raises Braked before harm, and DryRun where nothing is to be kept.
+    """
+    delta = catch.delta
+    known = warehouse.reader().subjects(night.site.slug).get(night.site.slug, ())
+    # a study that follows the site's dictionary brings its own columns, which stand or fall with what fills them
+    follows = night.plan.study is None
+    with warehouse.transaction(night.site.slug, night.run_id, night.started, upgrade=follows) as tx:
+        tx.put_site(_site_row(night, delta))
+        before = tx.queries()
+        standing = followup.standing(before, delta.renamed, at=night.started, run_id=night.run_id)
+        stored = _store(night, tx, catch, standing, frozenset(row.record for row in known))
+        after = followup.follow_up(
+            stored.seen,
+            standing,
+            catch.reading,
+            project_id=delta.head.structure.project_id,
+            gone=delta.gone,
+            at=night.started,
+            run_id=night.run_id,
+            next_number=tx.next_number(),
+            secret=night.app.hash_key,
+        )
+        volume = braking.volume(delta, catch.past, stored.stood, stored.held, stored.counts, before, after)
+        let_through = braking.brake(
+            volume,
+            night.app.config.brakes,
+            night.approved,
+            allow=night.options.allow_mass_change,
+            run_id=night.run_id,
+            site=night.site.slug,
+            kind=_kind(delta),
+        )
+        if let_through:
+            log.warning("site.run.brake_released", reasons=len(let_through))
+        tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
+        tx.quarantine(followup.quarantined(after.queries))
+        # a check that looked at nothing tonight reached as far as it did before
+        coverage = stored.seen.judgement.coverage
+        tx.coverage([each for each in coverage if each.evaluated or each.failing or each.not_evaluated])
+        reads = mapped.reads(catch.reading.study, catch.reading.mapping) if night.plan.mapping else None
+        past.keep(tx, catch.past, delta, catch.found, reads=reads)
+        braking.use_up(tx, night.approved)
+        result = _result(night, catch, stored, after, let_through)
+        if night.options.dry_run:
+            raise DryRun(result)
+        tx.finish_run(
+            RunRow(
+                site=night.site.slug,
+                run_id=night.run_id,
+                kind=result.kind,
+                started=night.started,
+                finished=night.app.clock.now(),
+                outcome=result.outcome,
+                exit_code=0,
+                counts={
+                    **result.counts(),
+                    "cells_known": volume.cells_known,
+                    "rows_known": volume.rows_known - stored.counts.deleted + stored.counts.inserted,
+                    "watermark": _next_beginning(catch),
+                },
+            )
+        )
+    return result, after.queries
+
+
+# --- the parts
+
+
+def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, known: frozenset[str]) -> _Stored:
+    """Store one part after another, then take out what the site has no longer."""
+    delta, reading = catch.delta, catch.reading
+    version = reading.mapping.version
+    gathered = Gathered(reading, standing.queries, complete=delta.complete)
+    stood = Stood(subjects=known, rows_of_gone=tx.count_rows(reading.study, delta.gone) if delta.gone else 0)
+    counts, held = StoreCounts(), Held()
+    nothing: tuple[FormFrame, ...] = ()
+    for judged in catch.judged:
+        records = sorted(judged.touched)
+        frames = judged.harmonised.frames
+        if reading.absent:
+            # columns that are left out go on holding what they hold
+            frames = drift.carry(frames, tx.frames(reading.study, records), reading.absent)
+        counts += tx.store(frames, mapping_version=version, complete=False, records=records)
+        held.add(frames)
+        _put_people(tx, reading, judged, records)
+        _keep_payload(night, tx, judged, held.parts, delta)
+        gathered.add(judged)
+        nothing = tuple(frame.without_rows() for frame in frames)
+        del judged, frames  # or they would stand beside the next part
+    # forms that left the site's project have no frame
+    tx.end_records(delta.gone, besides={frame.form.name for frame in nothing})
+    if delta.complete:
+        counts += _end(tx, nothing, known - delta.record_ids, version)
+    return _Stored(counts=counts, held=held, seen=gathered.seen(), stood=stood, notices=gathered.notices)
+
+
+def _end(tx: SiteTransaction, nothing: tuple[FormFrame, ...], gone: frozenset[str], version: str) -> StoreCounts:
+    """Take out the records that a full pull did not bring; every row that stands is of its mapping."""
+    counts = StoreCounts()
+    left = iter(sorted(gone))
+    while records := list(islice(left, _RECORDS_AT_ONCE)):
+        counts += tx.store(nothing, mapping_version=version, complete=False, records=records)
+        tx.put_subjects((), records=records)
+        tx.put_visits((), records=records)
+        tx.put_outcomes((), records=records)
+    tx.settle([frame.form.name for frame in nothing], mapping_version=version)
+    return counts
+
+
+def _put_people(tx: SiteTransaction, reading: Reading, judged: Judged, records: list[str]) -> None:
+    people = subjects.subjects(judged)
+    tx.put_subjects(people, records=records)
+    tx.put_visits(subjects.visits(judged, people), records=records)
+    wanted = judged.responses.select("record", "visit", "outcome", "rule_set").iter_rows()
+    tx.put_outcomes(
+        [OutcomeRow(record=record, visit=visit, outcome=what, rule_set=rules) for record, visit, what, rules in wanted],
+        records=records,
+    )
+
+
+def _keep_payload(night: Night, tx: SiteTransaction, judged: Judged, number: int, delta: Delta) -> None:
+    """Keep the rows as they came, where that is asked for: one file, or one a part under names that sort."""
+    if night.app.config.warehouse.keep_payloads_days:
+        name = "records.csv.gz" if len(delta.parts) <= 1 else f"records.{number:05}.csv.gz"
+        body = gzip.compress(judged.snapshot.rows.write_csv().encode(), mtime=0)
+        tx.put_payload(name, body, pulled_at=judged.snapshot.pulled_at)
+
+
+# --- results
+
+
+def _kind(delta: Delta) -> str:
+    return "full" if delta.complete else "incremental"
+
+
+def _next_beginning(catch: Catch) -> dict[str, Any] | None:
+    """Say where the next pull begins; None where it must be complete.
+
+    Columns that were left out tonight hold what they held: what changed in them meanwhile shows in no later pull but
+    a complete one.
+    """
+    if catch.found.impact.absent or catch.delta.watermark is None:
+        return None
+    return catch.delta.watermark.as_plain()
+
+
+def _site_row(night: Night, delta: Delta) -> SiteRow:
+    return SiteRow(
+        site=night.site.slug,
+        name=night.site.name,
+        subject_prefix=night.site.subject_prefix,
+        project_id=delta.head.structure.project_id,
+        language=night.plan.language,
+    )
+
+
+def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, let_through: tuple[str, ...]) -> SiteResult:
+    delta, judgement = catch.delta, stored.seen.judgement
+    notices = [*delta.notices, *stored.notices, *catch.found.impact.notices]
+    if not delta.record_ids:
+        notices.append("the project holds no records yet")
+    if delta.missed:
+        notices.append(f"the full pull found {delta.missed} changed records that incremental pulls had missed")
+    if after.left:
+        notices.append(followup.left_behind(after.left, delta.head.structure.project_id))
+    notices += [f"let through a brake: {reason}" for reason in let_through]
+    return SiteResult(
+        site=night.site.slug,
+        kind=_kind(delta),
+        records_pulled=delta.parts.records,
+        rows_pulled=delta.parts.rows,
+        rows_asked=delta.cost.rows_listed + delta.cost.rows_whole,
+        stored=stored.counts,
+        findings=Counter(finding.severity.value for finding in judgement.findings),
+        queries={name: getattr(after.reconciled, name) for name in QUERY_COUNTS},
+        not_evaluated=sum(each.count for each in judgement.not_evaluated),
+        missed=delta.missed,
+        drift=catch.found.drift.counts(),
+        notices=tuple(notices),
+    )

@@ -1,0 +1,166 @@
+"""Put what was made of a pull's parts together, so that nothing of a part outlives it but what is small. Pure.
+
+What is kept of a part: its findings and counts, what the standing queries of its records want to know, and the few
+columns that checks across subjects read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from schemas.coordinates import RowKey
+from schemas.frames import FormFrame
+from sync.harmonise import harmonise
+from sync.queries import reconcile
+from sync.queries.model import Query
+from sync.workflows.judging import Cells, Judged, Place, Reading
+from validators import engine, reach
+from validators.findings import Condition, Conditions, Judgement
+from validators.joining import Joint, Narrow
+
+Texts = tuple[str | None, str | None]
+"""A cell as entered and as harmonised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Hold what a night saw of a site: what queries are held against."""
+
+    judgement: Judgement
+    #: cells as they are now
+    cells: reconcile.Cells
+    #: records that were judged whole; None: all of the site
+    touched: frozenset[str] | None = None
+    #: checks that were judged for every record all the same
+    rejudged: frozenset[str] = frozenset()
+
+    def concerns(self, record: str, check: str) -> bool:
+        """Tell whether anything can be said of a check at a record."""
+        return self.touched is None or record in self.touched or check in self.rejudged
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """Count what the parts hold."""
+
+    parts: int = 0
+    #: form rows
+    rows: int = 0
+    #: filled cells
+    cells: int = 0
+
+    def add(self, frames: Iterable[FormFrame]) -> None:
+        """Count a part's frames."""
+        self.parts += 1
+        for frame in frames:
+            self.rows += frame.rows.height
+            self.cells += int(frame.raw.count().sum_horizontal().sum())
+
+
+class Gathered:
+    """Gather the parts of one night; ``standing`` are the site's queries, under their records' present names."""
+
+    def __init__(self, reading: Reading, standing: Sequence[Query], *, complete: bool) -> None:
+        """Begin with nothing. ``complete``: the parts are the whole site, else there is one, judged by itself."""
+        self._reading = reading
+        self._complete = complete
+        self._wide = reach.site_wide(reading.study)
+        self._waiting = list(standing)
+        self._joint = Joint(reading.study, site=reading.plan.slug)
+        self._narrow = Narrow(reach.inputs(reading.study))
+        self._answers: dict[Place, Condition | None] = {}
+        self._texts: dict[tuple[RowKey, str], Texts] = {}
+        self._only: Seen | None = None
+        self._unread: Counter[str] = Counter()
+
+    def add(self, judged: Judged) -> None:
+        """Take one part."""
+        self._unread.update(judged.harmonised.unread)
+        if not self._complete:
+            self._only = Seen(
+                judgement=judged.judgement,
+                cells=Cells(judged.seen),
+                touched=judged.touched,
+                rejudged=judged.rejudged,
+            )
+            return
+        self._joint.add_part(judged.judgement, judged.harmonised.frames)
+        self._narrow.add(judged.harmonised.frames)
+        self._answer(judged)
+
+    def _answer(self, judged: Judged) -> None:
+        """Note what the standing queries of a part's records will want to know."""
+        mine = [query for query in self._waiting if query.key.record in judged.touched]
+        if not mine:
+            return
+        self._waiting = [query for query in self._waiting if query.key.record not in judged.touched]
+        failing = {(found.row, found.check, found.field) for found in judged.judgement.findings}
+        cells = Cells(judged.seen)
+        for query in mine:
+            row, check, field = query.key.row, query.key.check, query.key.field
+            fails = (row, check, field) in failing
+            seen = Condition.FAILING if fails else judged.judgement.conditions.at(check=check, row=row, field=field)
+            self._answers[row, check, field] = seen
+            if seen is Condition.PASSING or check in self._wide:
+                texts = cells.at(row=row, field=field)
+                if texts is not None:
+                    self._texts[row, field] = texts
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Give sentences for a person, without values."""
+        return harmonise.notices(self._unread)
+
+    def seen(self) -> Seen:
+        """Give what was seen of the whole, after the last part."""
+        if self._only is not None:
+            return self._only
+        wider: Conditions | None = None
+        if self._wide:
+            plan = self._reading.plan
+            judgement = engine.judge(
+                self._reading.study,
+                self._narrow.frames(),
+                site=plan.slug,
+                prefix=plan.prefix,
+                as_of=self._reading.as_of,
+                only=self._wide,
+                subjects=self._joint.subjects,
+            )
+            self._joint.add(judgement)
+            wider = judgement.conditions
+        answers = _Answers(self._answers, wider, wide=self._wide)
+        return Seen(judgement=self._joint.joined(answers), cells=_Texts(self._texts))
+
+
+class _Answers(Conditions):
+    """Answer from what was noted of the parts, and from the checks that saw the whole site."""
+
+    def __init__(
+        self,
+        noted: dict[Place, Condition | None],
+        wider: Conditions | None,
+        *,
+        wide: frozenset[str],
+    ) -> None:
+        self._noted = noted
+        self._wider = wider
+        self._wide = wide
+
+    def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
+        seen = None
+        if self._wider is not None and check in self._wide:
+            seen = self._wider.at(check=check, row=row, field=field)
+        if seen is None:
+            seen = self._noted.get((row, check, field))
+        return seen
+
+
+class _Texts(reconcile.Cells):
+    """Show the cells that were noted."""
+
+    def __init__(self, noted: dict[tuple[RowKey, str], Texts]) -> None:
+        self._noted = noted
+
+    def at(self, *, row: RowKey, field: str) -> Texts | None:
+        return self._noted.get((row, field))
