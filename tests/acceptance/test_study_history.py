@@ -199,7 +199,7 @@ def compare(playing: stage.Stage, seed: int, number: int) -> None:
 
 def decide(apps: dict[str, bootstrap.App], chance: random.Random) -> None:
     """Let a data manager decide on a few queries, in both histories alike."""
-    numbers = [query.number for query in apps["full"].warehouse().reader().queries(QueryFilter())]
+    numbers = [query.number for query in next(iter(apps.values())).warehouse().reader().queries(QueryFilter())]
     for number in chance.sample(numbers, min(3, len(numbers))):
         what = chance.choice([Trigger.CONFIRM, Trigger.ANSWER])
         answer = AnswerCode.CONFIRMED if what is Trigger.ANSWER else None
