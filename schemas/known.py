@@ -1,0 +1,167 @@
+"""Hold what is known of a project's rows: one key, group and hash for each, without any cell.
+
+It is the one thing of a pull that grows with every row of the site, some 140 bytes each as polars holds it. A full
+pull of a large project therefore holds it packed, in buckets of records: two that are compared, sorted or written are
+gone through bucket by bucket, since a record is in the same bucket of both.
+"""
+
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
+"""Name a row as REDCap exports it; texts, null where unused."""
+
+KNOWN_COLUMNS = (*ROW_KEY, "group", "hash")
+"""Columns, all String: the key, the record's data access group (or null), ``schemas.pull.fingerprints``."""
+
+LARGE = 50_000
+"""Rows from which on buckets are worth their while."""
+
+BUCKETS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Hold what a caller holds of a project: one row of KNOWN_COLUMNS for each exported row, in no order."""
+
+    rows: int
+    #: everything in one bucket, or BUCKETS; each piece as it is or packed
+    pieces: tuple[tuple[pl.DataFrame | bytes, ...], ...]
+
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame) -> "Known":
+        """Take a frame of KNOWN_COLUMNS as it is."""
+        return cls(rows=frame.height, pieces=((frame,),))
+
+    def frame(self) -> pl.DataFrame:
+        """Give all rows at once."""
+        return _together([_loose(piece) for bucket in self.pieces for piece in bucket])
+
+    def buckets(self, number: int | None = None) -> Iterator[pl.DataFrame]:
+        """Hand the rows out bucket by bucket: as many as their number asks for, or ``number``."""
+        wanted = number or self.number
+        if wanted == len(self.pieces):
+            for bucket in self.pieces:
+                yield _together([_loose(piece) for piece in bucket])
+        elif wanted == 1:
+            yield self.frame()
+        else:
+            yield from _split(self.frame())
+
+    @property
+    def number(self) -> int:
+        """Say how many buckets the rows ask for: the same for the same rows, however they came."""
+        return BUCKETS if self.rows > LARGE else 1
+
+    def records(self) -> set[str]:
+        """Name all records."""
+        return {record for frame in self.buckets(len(self.pieces)) for record in frame["record"].unique()}
+
+    def owners(self) -> dict[str, str | None]:
+        """Map each record to its group."""
+        found: dict[str, str | None] = {}
+        for frame in self.buckets(len(self.pieces)):
+            found.update(frame.select("record", "group").unique(maintain_order=True).iter_rows())
+        return found
+
+    def of(self, records: Collection[str]) -> pl.DataFrame:
+        """Give the rows of some records."""
+        wanted = sorted(records)
+        return _together(
+            [_loose(piece).filter(pl.col("record").is_in(wanted)) for bucket in self.pieces for piece in bucket]
+        )
+
+    def without(self, records: Collection[str]) -> "Known":
+        """Leave the rows of some records out."""
+        left_out = sorted(records)
+        kept = tuple((frame.filter(~pl.col("record").is_in(left_out)),) for frame in self.buckets(len(self.pieces)))
+        return Known(rows=sum(frame.height for (frame,) in kept), pieces=kept)
+
+    def with_rows(self, frame: pl.DataFrame) -> "Known":
+        """Add rows of records that are not among these."""
+        return Known.of_frame(_together([self.frame(), frame])) if frame.height else self
+
+    def packed(self) -> "Known":
+        """Hold large ones packed."""
+        gathering = Gathering()
+        for bucket in self.pieces:
+            for piece in bucket:
+                gathering.add(_loose(piece))
+        return gathering.done()
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathering:
+    """Gather rows as they come; many are packed on the way."""
+
+    _waiting: list[pl.DataFrame] = field(default_factory=list)
+    _buckets: list[list[pl.DataFrame | bytes]] = field(default_factory=list)
+    _height: int = 0
+    _rows: int = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take rows (KNOWN_COLUMNS)."""
+        for some in frame.iter_slices(LARGE) if frame.height else ():
+            self._waiting.append(some)
+            self._height += some.height
+            self._rows += some.height
+            if self._height > LARGE:
+                self._pack()
+
+    def done(self) -> Known:
+        """Give all that came."""
+        if not self._buckets:
+            return Known.of_frame(_together(self._waiting))
+        self._pack()
+        return Known(rows=self._rows, pieces=tuple(map(tuple, self._buckets)))
+
+    def _pack(self) -> None:
+        if not self._buckets:
+            self._buckets = [[] for _ in range(BUCKETS)]
+        for bucket, frame in zip(self._buckets, _split(_together(self._waiting)), strict=True):
+            body = io.BytesIO()
+            frame.write_ipc(body, compression="zstd")
+            bucket.append(body.getvalue())
+        self._waiting, self._height = [], 0
+
+
+def nothing() -> Known:
+    """Give what a caller knows that holds no row."""
+    return Known.of_frame(_together([]))
+
+
+def differing(before: Known, now: Known, columns: Sequence[str] = KNOWN_COLUMNS) -> set[str]:
+    """Name the records of which a row stands in one of two only, by some columns."""
+    number = max(before.number, now.number)
+    return {
+        record
+        for one, other in zip(before.buckets(number), now.buckets(number), strict=True)
+        for record in differing_rows(one, other, columns)
+    }
+
+
+def differing_rows(before: pl.DataFrame, now: pl.DataFrame, columns: Sequence[str] = KNOWN_COLUMNS) -> set[str]:
+    """Name the records of which a row stands in one of two frames only, by some columns."""
+    names = list(columns)
+    one = now.join(before, on=names, how="anti", nulls_equal=True)["record"]
+    other = before.join(now, on=names, how="anti", nulls_equal=True)["record"]
+    return {*one, *other}
+
+
+def _loose(piece: pl.DataFrame | bytes) -> pl.DataFrame:
+    return pl.read_ipc(piece) if isinstance(piece, bytes) else piece
+
+
+def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat([pl.DataFrame(schema=dict.fromkeys(KNOWN_COLUMNS, pl.String())), *frames])
+
+
+def _split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Hand out the rows by bucket of their record, empty ones as well."""
+    numbered = frame.with_columns((pl.col("record").hash(0) % BUCKETS).alias("\x00bucket"))
+    found = numbered.partition_by("\x00bucket", as_dict=True, include_key=False)
+    for number in range(BUCKETS):
+        yield found.get((number,), frame.clear())
