@@ -1,31 +1,36 @@
 """Hold what is known of a project's rows: one key, group and hash for each, without any cell.
 
-It is the one thing of a pull that grows with every row of the site, some 140 bytes each as polars holds it. A full
-pull of a large project therefore holds it packed, in buckets of records: two that are compared, sorted or written are
-gone through bucket by bucket, since a record is in the same bucket of both.
+It is the one thing of a pull that grows with every row of the site, some 100 bytes each as polars holds it. A full
+pull of a large project therefore holds it packed (about 12), in buckets of records: two that are compared, sorted or
+written are gone through bucket by bucket, since a record is in the same bucket of both.
 """
 
 import io
+import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 import polars as pl
 
 ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
 """Name a row as REDCap exports it; texts, null where unused."""
 
-KNOWN_COLUMNS = (*ROW_KEY, "group", "hash")
-"""Columns, all String: the key, the record's data access group (or null), ``schemas.pull.fingerprints``."""
+KNOWN_SCHEMA = {**dict.fromkeys((*ROW_KEY, "group"), pl.String()), "hash": pl.UInt64()}
+"""Columns: the key, the record's data access group (or null), ``schemas.pull.fingerprints``."""
 
 LARGE = 50_000
 """Rows from which on buckets are worth their while."""
 
 BUCKETS = 16
 
+_MARK = b"KNOWN\x00\x00\x01"
+_HEAD = struct.Struct("<8sQI")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Hold what a caller holds of a project: one row of KNOWN_COLUMNS for each exported row, in no order."""
+    """Hold what a caller holds of a project: one row of KNOWN_SCHEMA for each exported row, in no order."""
 
     rows: int
     #: everything in one bucket, or BUCKETS; each piece as it is or packed
@@ -33,7 +38,7 @@ class Known:
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame) -> "Known":
-        """Take a frame of KNOWN_COLUMNS as it is."""
+        """Take a frame of KNOWN_SCHEMA as it is."""
         return cls(rows=frame.height, pieces=((frame,),))
 
     def frame(self) -> pl.DataFrame:
@@ -84,13 +89,21 @@ class Known:
         """Add rows of records that are not among these."""
         return Known.of_frame(_together([self.frame(), frame])) if frame.height else self
 
-    def packed(self) -> "Known":
-        """Hold large ones packed."""
-        gathering = Gathering()
-        for bucket in self.pieces:
-            for piece in bucket:
-                gathering.add(_loose(piece))
-        return gathering.done()
+    def as_bytes(self) -> bytes:
+        """Write so that the same rows are the same bytes, whatever nights they came by."""
+        bodies = [_packed(frame.sort(ROW_KEY)) for frame in self.buckets()]
+        lengths = struct.pack(f"<{len(bodies)}Q", *map(len, bodies))
+        return b"".join([_HEAD.pack(_MARK, self.rows, len(bodies)), lengths, *bodies])
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> "Known":
+        """Read back what ``as_bytes`` wrote; ValueError for anything else."""
+        if len(body) < _HEAD.size or not body.startswith(_MARK):
+            raise ValueError("not what is known of a project's rows")
+        _, rows, number = _HEAD.unpack_from(body)
+        lengths = struct.unpack_from(f"<{number}Q", body, _HEAD.size)
+        ends = list(accumulate(lengths, initial=_HEAD.size + 8 * number))
+        return cls(rows=rows, pieces=tuple((body[start:end],) for start, end in pairwise(ends)))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +116,7 @@ class Gathering:
     _rows: int = 0
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take rows (KNOWN_COLUMNS)."""
+        """Take rows (KNOWN_SCHEMA)."""
         for some in frame.iter_slices(LARGE) if frame.height else ():
             self._waiting.append(some)
             self._height += some.height
@@ -122,9 +135,7 @@ class Gathering:
         if not self._buckets:
             self._buckets = [[] for _ in range(BUCKETS)]
         for bucket, frame in zip(self._buckets, _split(_together(self._waiting)), strict=True):
-            body = io.BytesIO()
-            frame.write_ipc(body, compression="zstd")
-            bucket.append(body.getvalue())
+            bucket.append(_packed(frame))
         self._waiting, self._height = [], 0
 
 
@@ -133,7 +144,7 @@ def nothing() -> Known:
     return Known.of_frame(_together([]))
 
 
-def differing(before: Known, now: Known, columns: Sequence[str] = KNOWN_COLUMNS) -> set[str]:
+def differing(before: Known, now: Known, columns: Collection[str] = tuple(KNOWN_SCHEMA)) -> set[str]:
     """Name the records of which a row stands in one of two only, by some columns."""
     number = max(before.number, now.number)
     return {
@@ -143,7 +154,7 @@ def differing(before: Known, now: Known, columns: Sequence[str] = KNOWN_COLUMNS)
     }
 
 
-def differing_rows(before: pl.DataFrame, now: pl.DataFrame, columns: Sequence[str] = KNOWN_COLUMNS) -> set[str]:
+def differing_rows(before: pl.DataFrame, now: pl.DataFrame, columns: Collection[str] = tuple(KNOWN_SCHEMA)) -> set[str]:
     """Name the records of which a row stands in one of two frames only, by some columns."""
     names = list(columns)
     one = now.join(before, on=names, how="anti", nulls_equal=True)["record"]
@@ -152,11 +163,17 @@ def differing_rows(before: pl.DataFrame, now: pl.DataFrame, columns: Sequence[st
 
 
 def _loose(piece: pl.DataFrame | bytes) -> pl.DataFrame:
-    return pl.read_ipc(piece) if isinstance(piece, bytes) else piece
+    return pl.read_parquet(io.BytesIO(piece)) if isinstance(piece, bytes) else piece
+
+
+def _packed(frame: pl.DataFrame) -> bytes:
+    body = io.BytesIO()
+    frame.write_parquet(body, compression="zstd", statistics=False)
+    return body.getvalue()
 
 
 def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame(schema=dict.fromkeys(KNOWN_COLUMNS, pl.String())), *frames])
+    return pl.concat([pl.DataFrame(schema=KNOWN_SCHEMA), *frames])
 
 
 def _split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -1,7 +1,7 @@
 """Hold what one incremental pull brought, and what the next one needs to know.
 
-A ``known`` frame stands for what a caller holds of a project: one row for each exported row, as ``fingerprints``
-makes it. ``applied`` and ``advanced`` bring rows and known frames up to a Delta; both are pure.
+What a caller holds of a project is ``schemas.known.Known``: one row for each exported row, as ``fingerprints`` makes
+it. ``applied`` and ``advanced`` bring rows and what is known up to a Delta; both are pure.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -13,14 +13,10 @@ from typing import Any
 import polars as pl
 import xxhash
 
+from schemas import known as knowing
+from schemas.known import ROW_KEY, Known
 from schemas.parts import Parts
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure, Snapshot
-
-ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
-"""Name a row as REDCap exports it; texts, null where unused."""
-
-KNOWN_SCHEMA = {**dict.fromkeys((*ROW_KEY, "group"), pl.String()), "hash": pl.UInt64()}
-"""Columns of a ``known`` frame: the key, the record's data access group (or null), ``fingerprints``."""
 
 BLANK = xxhash.xxh3_64_intdigest("")
 """What ``fingerprints`` makes of a row without cells."""
@@ -86,8 +82,8 @@ class Delta:
     head: Snapshot
     #: all rows of the records that are new or changed; of every record where ``complete``
     parts: Parts
-    #: the fingerprints of these rows (KNOWN_COLUMNS), taken when they came
-    prints: pl.DataFrame
+    #: the fingerprints of these rows, taken when they came
+    prints: Known
     #: everything was pulled: what is not in the parts is not there
     complete: bool
     #: every record that the site has now
@@ -174,9 +170,9 @@ def _pieces(column: pl.Series) -> Iterator[pl.Expr]:
         yield mark + pl.col(column.name)
 
 
-def nothing_known() -> pl.DataFrame:
-    """Give the ``known`` frame of a caller that holds no row."""
-    return pl.DataFrame(schema=KNOWN_SCHEMA)
+def nothing_known() -> Known:
+    """Give what a caller knows that holds no row."""
+    return knowing.nothing()
 
 
 def applied(rows: pl.DataFrame, delta: Delta) -> pl.DataFrame:
@@ -188,13 +184,13 @@ def applied(rows: pl.DataFrame, delta: Delta) -> pl.DataFrame:
     return pl.concat([kept, new], how="diagonal") if new.height else kept
 
 
-def advanced(known: pl.DataFrame, delta: Delta) -> pl.DataFrame:
-    """Bring a ``known`` frame up to a Delta; give it to the next pull together with the Delta's watermark."""
+def advanced(known: Known, delta: Delta) -> Known:
+    """Bring what is known up to a Delta; give it to the next pull together with the Delta's watermark."""
     if delta.complete:
         return delta.prints
-    return pl.concat([known.filter(~pl.col("record").is_in(_replaced(delta))), delta.prints])
+    return known.without(_replaced(delta)).with_rows(delta.prints.frame())
 
 
 def _replaced(delta: Delta) -> Collection[str]:
     """List the records whose rows a Delta replaces or takes away."""
-    return sorted(delta.gone.union(delta.prints["record"]))
+    return sorted(delta.gone | delta.prints.records())

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
-import polars as pl
-
+from schemas.known import Known
 from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Delta, Stream, Watermark
 from sync.ports.standing import Standing
@@ -54,14 +53,14 @@ class Source(Protocol):
         self,
         since: Watermark | None,
         *,
-        known: pl.DataFrame | None = None,
+        known: Known | None = None,
         full: bool = False,
         overlap: timedelta = OVERLAP,
         progress: Progress | None = None,
     ) -> Delta:
         """Fetch what changed since a watermark (of this site, from an earlier Delta), in whole records.
 
-        ``known``: what the caller holds (schemas.pull.KNOWN_SCHEMA; ``advanced`` keeps it); without it nothing can
+        ``known``: what the caller holds (``schemas.pull.advanced`` keeps it); without it nothing can
         be called gone, renamed, moved or unchanged. Without ``since``, with ``full``, and after a change of the
         project's design, everything is pulled and the Delta is ``complete``; given ``since`` and ``known`` such a
         pull counts what the incremental ones had missed. ``overlap`` should span more than the server's clock may

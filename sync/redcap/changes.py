@@ -7,6 +7,7 @@ in whole records. ``sync.redcap.delta`` makes each site's share of it. See docs/
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from schemas.fingerprint import structure_fingerprint
+from schemas.known import Known
 from schemas.project import ProjectStructure
 from schemas.pull import Basis, Cost, Watermark
 from sync.ports.source import OVERLAP
@@ -55,7 +57,7 @@ class Sighting:
     logbook: Logbook
     #: records whose data changed, by the date range
     changed: frozenset[str]
-    #: rows without cells (schemas.pull.ROW_KEY and group): one or more of each record, all where ``all_keys``; of a
+    #: rows without cells (schemas.known.ROW_KEY and group): one or more of each record, all where ``all_keys``; of a
     #: complete look record and group alone
     listing: pl.DataFrame
     all_keys: bool
@@ -132,15 +134,13 @@ def columns_of(rows: pl.DataFrame, structure: ProjectStructure) -> str:
     return hashlib.sha256("\n".join(sorted(in_order(rows, structure)[0].columns)).encode()).hexdigest()
 
 
-def listing_events(prints: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
-    """Choose the event of each arm in which most records have data, so that listing costs one row a record.
-
-    ``prints``: rows by their keys (schemas.pull.ROW_KEY).
-    """
+def listing_events(prints: Known, structure: ProjectStructure) -> tuple[str, ...]:
+    """Choose the event of each arm in which most records have data, so that listing costs one row a record."""
     if not structure.events:
         return ()
-    counted = prints.group_by("event").agg(pl.col("record").n_unique().alias("records"))
-    counts: dict[str | None, int] = dict(counted.iter_rows())
+    counts: Counter[str | None] = Counter()
+    for some in prints.buckets():  # a record is in one of them alone
+        counts.update(dict(some.group_by("event").agg(pl.col("record").n_unique().alias("records")).iter_rows()))
     arms = dict.fromkeys(event.arm for event in structure.events)
     return tuple(
         max((e.unique_name for e in structure.events if e.arm == arm), key=lambda name: counts.get(name, 0))

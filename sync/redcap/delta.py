@@ -1,18 +1,18 @@
 """Make one site's Delta of what was seen of a project, and of what the site's caller holds already."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 
 import polars as pl
 
+from schemas.known import ROW_KEY, Known, differing, differing_rows
 from schemas.parts import Packer, Parts
-from schemas.project import DAG_COLUMN
-from schemas.pull import KNOWN_SCHEMA, ROW_KEY, Cost, Delta, fingerprints
+from schemas.pull import Cost, Delta, fingerprints
 from sync.redcap import missing
 from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers
 from sync.redcap.client import Client
-from sync.redcap.frames import counts_of, in_order, of_group, refuse_doubles, without_group
+from sync.redcap.frames import counts_of, groups_of, in_order, of_group, refuse_doubles, without_group
 from sync.redcap.logbook import read_log
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
@@ -23,7 +23,7 @@ _IDS = 500
 
 
 def delta_of(
-    client: Client, target: Target, sighting: Sighting, known: pl.DataFrame | None, request: Request | None = None
+    client: Client, target: Target, sighting: Sighting, known: Known | None, request: Request | None = None
 ) -> Delta:
     """Make the Delta of ``target``'s site; asks only for what concerns this site alone.
 
@@ -41,12 +41,12 @@ def delta_of(
     if target.group is not None:  # a full pull of one group holds no other's rows: the list tells where a record went
         groups = {name: group for name, group in _last(sighting.listing).items() if group != target.group} | groups
     if known is not None and not sighting.complete:
-        groups |= _unlisted(reader, sorted(set(known["record"]) - groups.keys() - sighting.vanished))
+        groups |= _unlisted(reader, sorted(known.records() - groups.keys() - sighting.vanished))
         wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))
         listed = dict.fromkeys(wanted, 1) | counts_of(sighting.listing)
         more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=listed)
         whole = _stacked(whole, more)
-        groups = {**groups, **_groups_of(more, sighting)}
+        groups = {**groups, **groups_of(more, sighting.structure)}
         groups = {record: group for record, group in groups.items() if record not in vanished}
     own = frozenset(record for record, group in groups.items() if target.group in (None, group))
     notices = sighting.notices
@@ -69,7 +69,7 @@ def delta_of(
     )
     if known is None:
         return delta
-    before, first = set(known["record"]), sighting.logbook
+    before, first = known.records(), sighting.logbook
     begin = request.begin if request is not None else sighting.begin
     unexplained = before - groups.keys() - first.traces.deleted
     again = None
@@ -89,7 +89,8 @@ def delta_of(
 
 def _of_all(fetched: Fetched, sighting: Sighting, target: Target) -> Fetched:
     """Take one group's rows out of all, part by part."""
-    if target.group is None or fetched.prints["group"].eq_missing(target.group).all():
+    others = [record for record, group in fetched.groups.items() if group != target.group]
+    if target.group is None or not others:
         return fetched
     packer = Packer(record_field=sighting.structure.record_field)
     for rows in fetched.parts.frames():
@@ -97,7 +98,7 @@ def _of_all(fetched: Fetched, sighting: Sighting, target: Target) -> Fetched:
     return replace(
         fetched,
         parts=packer.done(fetched.parts.empty),
-        prints=fetched.prints.filter(pl.col("group") == target.group),
+        prints=fetched.prints.without(others),
     )
 
 
@@ -109,7 +110,8 @@ def _of_some(rows: pl.DataFrame, sighting: Sighting, target: Target) -> Fetched:
     refuse_doubles(own, structure)
     return Fetched(
         parts=_one_part(own, structure.record_field),
-        prints=fingerprints(own, structure.record_field),
+        prints=Known.of_frame(fingerprints(own, structure.record_field)),
+        groups=groups_of(own, structure),
         owners=sighting.listing,
         withheld=withheld,
     )
@@ -121,34 +123,33 @@ def _one_part(rows: pl.DataFrame, record_field: str) -> Parts:
     return packer.done(rows)
 
 
-def _compared(delta: Delta, sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None]) -> Delta:
+def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, str | None]) -> Delta:
     """Say what became of the records that are known, and leave out those that did not change."""
     prints = delta.prints
-    before = set(known["record"])
+    before = known.records()
     gone = frozenset(before - delta.record_ids)
     away = gone & groups.keys()
     renamed: dict[str, str] = {}
     if gone - away:
         renamed = pair(
-            known.filter(pl.col("record").is_in(sorted(gone - away))),
-            prints.filter(~pl.col("record").is_in(sorted(before))),
+            known.of(gone - away),
+            prints.without(before).frame(),
             book=sighting.logbook,
             exist=before | groups.keys(),
         )
     parts, unchanged, missed = delta.parts, 0, None
     if not delta.complete:
-        differing = _differing(known.filter(pl.col("record").is_in(sorted(set(prints["record"])))), prints)
-        unchanged = prints["record"].n_unique() - len(differing)
-        kept = sorted(differing)
+        came = prints.frame()
+        changed = sorted(differing_rows(known.of(prints.records()), came))
+        unchanged = delta.parts.records - len(changed)
         field = sighting.structure.record_field
-        parts = _one_part(parts.whole().filter(pl.col(field).is_in(kept)), field)
-        prints = prints.filter(pl.col("record").is_in(kept))
+        parts = _one_part(parts.whole().filter(pl.col(field).is_in(changed)), field)
+        prints = Known.of_frame(came.filter(pl.col("record").is_in(changed)))
     elif sighting.is_reconciliation:
-        differing = _differing(known.filter(pl.col("record").is_in(sorted(set(prints["record"])))), prints)
         found = sighting.changed | sighting.logbook.named | _visible(sighting, known, groups, delta.record_ids)
         if sighting.logbook.problem:  # an incremental pull would have listed all keys
-            found |= _differing(known, prints, columns=ROW_KEY)
-        missed = len(differing - found)
+            found |= differing(known, prints, columns=ROW_KEY)
+        missed = len((differing(known, prints) & delta.record_ids) - found)
     return replace(
         delta,
         parts=parts,
@@ -162,29 +163,20 @@ def _compared(delta: Delta, sighting: Sighting, known: pl.DataFrame, groups: dic
     )
 
 
-def _overlooked(sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None], group: str | None) -> set[str]:
+def _overlooked(sighting: Sighting, known: Known, groups: dict[str, str | None], group: str | None) -> set[str]:
     """Name the site's records that neither the date range nor the log showed, and the lists give away."""
     own = {record for record, each in groups.items() if group in (None, each)}
     return _visible(sighting, known, groups, own)
 
 
-def _visible(sighting: Sighting, known: pl.DataFrame, groups: dict[str, str | None], own: Collection[str]) -> set[str]:
+def _visible(sighting: Sighting, known: Known, groups: dict[str, str | None], own: Collection[str]) -> set[str]:
     """Name records that are new, moved, or have other rows than are known (where all keys were listed)."""
-    before = dict(known.select("record", "group").unique().iter_rows())
+    before = known.owners()
     found = {record for record in own if record not in before or before[record] != groups[record]}
     if sighting.all_keys and not sighting.complete:
         listed = sighting.listing.filter(pl.col("record").is_in(sorted(own)))
-        held = known.filter(pl.col("record").is_in(sorted(own)))
-        found |= _differing(held, listed, columns=ROW_KEY)
+        found |= differing_rows(known.of(own), listed, columns=ROW_KEY)
     return found
-
-
-def _differing(before: pl.DataFrame, now: pl.DataFrame, columns: Iterable[str] = tuple(KNOWN_SCHEMA)) -> set[str]:
-    """Name the records of which a row stands in one of two frames only."""
-    names = list(columns)
-    one = now.join(before, on=names, how="anti", nulls_equal=True)["record"]
-    other = before.join(now, on=names, how="anti", nulls_equal=True)["record"]
-    return {*one, *other}
 
 
 def _unlisted(reader: Reader, records: list[str]) -> dict[str, str | None]:
@@ -198,16 +190,9 @@ def _unlisted(reader: Reader, records: list[str]) -> dict[str, str | None]:
 def _groups(sighting: Sighting, whole: pl.DataFrame) -> dict[str, str | None]:
     """Map every record that was seen to its group; its rows have the last word."""
     if sighting.fetched is not None:
-        return _last(sighting.fetched.prints)
-    seen = _last(sighting.listing) | _groups_of(whole, sighting)
+        return dict(sighting.fetched.groups)
+    seen = _last(sighting.listing) | groups_of(whole, sighting.structure)
     return {record: group for record, group in seen.items() if record not in sighting.vanished}
-
-
-def _groups_of(rows: pl.DataFrame, sighting: Sighting) -> dict[str, str | None]:
-    if not rows.height:
-        return {}
-    group = pl.col(DAG_COLUMN) if DAG_COLUMN in rows.columns else pl.lit(None, dtype=pl.String())
-    return _last(rows.select(pl.col(sighting.structure.record_field).alias("record"), group.alias("group")))
 
 
 def _last(frame: pl.DataFrame) -> dict[str, str | None]:

@@ -66,6 +66,15 @@ def of_group(rows: pl.DataFrame, group: str | None) -> pl.DataFrame:
     return rows if group is None or not rows.height else rows.filter(pl.col(DAG_COLUMN) == group)
 
 
+def groups_of(rows: pl.DataFrame, structure: ProjectStructure) -> dict[str, str | None]:
+    """Map the records of rows to their groups; the last row has the last word."""
+    if not rows.height:
+        return {}
+    group = pl.col(DAG_COLUMN) if DAG_COLUMN in rows.columns else pl.lit(None, dtype=pl.String())
+    owners = rows.select(pl.col(structure.record_field).alias("record"), group.alias("group"))
+    return dict(owners.unique(maintain_order=True).iter_rows())
+
+
 def counts_of(rows: pl.DataFrame, record: str = "record") -> dict[str, int]:
     """Count the rows of each record, in the order of the frame."""
     return dict(rows.group_by(record, maintain_order=True).len().iter_rows()) if rows.height else {}

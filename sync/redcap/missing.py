@@ -3,35 +3,33 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-import polars as pl
-
+from schemas.known import Known
 from schemas.pull import Delta
 from sync.redcap import traces
 from sync.redcap.changes import Sighting
 from sync.redcap.logbook import Logbook
 
 
-def is_partial(sighting: Sighting, known: pl.DataFrame) -> bool:
+def is_partial(sighting: Sighting, known: Known) -> bool:
     """Say whether the token's user may be in a group; the log shows such a user what that group's users did."""
-    groups = (sighting.listing["group"], known["group"])
-    return bool(sighting.structure.groups) and all(each.null_count() == each.len() for each in groups)
+    if not sighting.structure.groups or sighting.listing["group"].null_count() < sighting.listing.height:
+        return False
+    return all(group is None for group in known.owners().values())
 
 
-def explained(
-    delta: Delta, sighting: Sighting, book: Logbook | None, known: pl.DataFrame, *, seen: Collection[str]
-) -> Delta:
+def explained(delta: Delta, sighting: Sighting, book: Logbook | None, known: Known, *, seen: Collection[str]) -> Delta:
     """Count the records of which the log does not say why they are not there; notices hold counts, never an id.
 
-    ``book``: the log since the watermark; None where it cannot tell. ``known``: KNOWN_SCHEMA. ``seen``: the project's
+    ``book``: the log since the watermark; None where it cannot tell. ``seen``: the project's
     records that this pull saw, whatever their group.
     """
     untraced, notices = 0, delta.notices
     lost = delta.gone - delta.moved_away - delta.renamed.keys()
     if book is not None:
-        before = set(known["record"])
+        before = known.records()
         free = book.renamed - set(delta.renamed.values())
         new_names = sum(name not in before or name in book.deleted for name in free)
-        untraced = traces.untraced(lost, known, book.traces, new_names=new_names)
+        untraced = traces.untraced(lost, known.of(lost), book.traces, new_names=new_names)
     elif lost:
         notices += (
             f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",

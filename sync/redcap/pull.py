@@ -7,9 +7,10 @@ from itertools import chain
 
 import polars as pl
 
+from schemas.known import Gathering, Known
 from schemas.parts import Packer, Parts
 from schemas.project import ProjectStructure, Snapshot
-from schemas.pull import Stream, fingerprints, nothing_known
+from schemas.pull import Stream, fingerprints
 from sync.errors import SourceMismatch, SourceUnavailable
 from sync.ports.source import Progress
 from sync.redcap import links, wire
@@ -17,6 +18,7 @@ from sync.redcap.batches import all_batches
 from sync.redcap.client import Client
 from sync.redcap.frames import (
     counts_of,
+    groups_of,
     in_order,
     joined,
     own_records,
@@ -94,8 +96,10 @@ class Fetched:
 
     #: columns as in a Snapshot
     parts: Parts
-    #: schemas.pull.KNOWN_COLUMNS, in the order of the parts; none unless they were asked for
-    prints: pl.DataFrame
+    #: none unless they were asked for
+    prints: Known
+    #: record -> its group, by its rows
+    groups: Mapping[str, str | None]
     #: record and group of every record that the project listed at the beginning
     owners: pl.DataFrame
     withheld: Mapping[str, str]
@@ -119,25 +123,26 @@ def all_parts(reader: Reader, target: Target, *, with_prints: bool = True) -> Fe
     del listing  # a project's every row; what is left of it counts records
     columns, withheld = in_order(joined([], structure), structure)
     packer = Packer(record_field=structure.record_field)
-    prints: list[pl.DataFrame] = []
-    seen: set[str] = set()
+    prints = Gathering()
+    groups: dict[str, str | None] = {}
     for frame in frames:
         if not frame.height:
             continue
         rows, left_out = in_order(frame, structure)
-        if not seen:
+        if not groups:
             columns, withheld = rows.clear(), left_out
         refuse_doubles(rows, structure)
-        came = set(rows[structure.record_field])
-        if not came.isdisjoint(seen):
+        came = groups_of(rows, structure)
+        if not came.keys().isdisjoint(groups):
             raise twice()
-        seen |= came
+        groups |= came
         if with_prints:
-            prints.append(fingerprints(rows, structure.record_field))
+            prints.add(fingerprints(rows, structure.record_field))
         packer.add(rows)
     return Fetched(
         parts=packer.done(columns),
-        prints=pl.concat([nothing_known(), *prints]),
+        prints=prints.done(),
+        groups=groups,
         owners=owners,
         withheld=withheld,
     )

@@ -10,8 +10,9 @@ from datetime import datetime
 import polars as pl
 import structlog
 
+from schemas.known import ROW_KEY
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure
-from schemas.pull import ROW_KEY, Cost
+from schemas.pull import Cost
 from sync.errors import SourceMismatch, SourceRefused, SourceUnavailable
 from sync.redcap import wire
 from sync.redcap.client import Client

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import polars as pl
 
-from schemas.pull import BLANK, ROW_KEY
+from schemas.known import ROW_KEY
+from schemas.pull import BLANK
 from sync.redcap.logbook import Logbook
 
 #: share of a record's rows that must be the same where it was renamed and edited between two pulls

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import polars as pl
 import structlog
 
+from schemas.known import Known
 from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Cost, Delta, Stream, Watermark
 from sync.config import SiteConfig, TransportConfig
@@ -80,7 +80,7 @@ class RedcapSource:
         self,
         since: Watermark | None,
         *,
-        known: pl.DataFrame | None = None,
+        known: Known | None = None,
         full: bool = False,
         overlap: timedelta = OVERLAP,
         progress: Progress | None = None,

@@ -1,14 +1,12 @@
 """Read what the last run left for this one, and leave what the next one needs. Values of patients: none."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
-
 from schemas import project, pull
+from schemas.known import Known
 from schemas.project import ProjectStructure
 from schemas.pull import Delta, Watermark
 from sync.ports.warehouse import SiteTransaction, WarehouseReader
@@ -33,8 +31,7 @@ class Past:
     #: what the last run's mapping read (sync.workflows.mapped)
     mapped: Mapping[str, Any] | None
     watermark: Watermark | None
-    #: schemas.pull.KNOWN_SCHEMA
-    known: pl.DataFrame | None
+    known: Known | None
     last_full: datetime | None
     #: filled cells and form rows of the site when it was last pulled whole
     cells: int
@@ -65,7 +62,7 @@ def read(reader: WarehouseReader, site: str) -> Past:
         marks=reader.state(site, drift.MARKS_STATE),
         mapped=reader.state(site, mapped.STATE),
         watermark=_watermark(last.counts.get("watermark")) if last else None,
-        known=None if body is None else unpacked(body),
+        known=_known(body),
         last_full=full.started if full else None,
         cells=int(full.counts.get("cells_known", 0)) if full else 0,
         rows=int(full.counts.get("rows_known", 0)) if full else 0,
@@ -107,16 +104,23 @@ def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined, *, read
     tx.put_memory(KNOWN, packed(known))
 
 
-def packed(known: pl.DataFrame) -> bytes:
-    """Write a ``known`` frame so that the same rows are the same bytes, whatever nights they came by."""
-    body = io.BytesIO()
-    known.sort(pull.ROW_KEY).write_parquet(body, compression="zstd", statistics=False)
-    return body.getvalue()
+def packed(known: Known) -> bytes:
+    """Write what is known so that the same rows are the same bytes, whatever nights they came by."""
+    return known.as_bytes()
 
 
-def unpacked(body: bytes) -> pl.DataFrame:
+def unpacked(body: bytes) -> Known:
     """Read back what :func:`packed` wrote."""
-    return pl.read_parquet(io.BytesIO(body))
+    return Known.from_bytes(body)
+
+
+def _known(body: bytes | None) -> Known | None:
+    if body is None:
+        return None
+    try:
+        return unpacked(body)
+    except ValueError:
+        return None
 
 
 def _put(tx: SiteTransaction, name: str, value: Any, before: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas import pull as pulls
+from schemas.known import Known
 from sync.errors import SourceUnavailable
 from sync.redcap import changes
 from sync.redcap.logbook import Logbook
@@ -202,7 +203,7 @@ def test_the_event_that_lists_most_records_is_chosen_for_each_arm(sandbox: Sandb
     assert held.mark is not None
     assert held.mark.listing_events == ("day_arm_1", "start_arm_2")
     snapshot = held.source.pull()
-    prints = pulls.fingerprints(snapshot.rows, "record_id")
+    prints = Known.of_frame(pulls.fingerprints(snapshot.rows, "record_id"))
     assert changes.listing_events(prints, snapshot.structure) == ("day_arm_1", "start_arm_2")
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 import schemas.pull as pulls
+from schemas.known import ROW_KEY
 from sync.config import SiteConfig, TransportConfig
 from sync.errors import SyncError
 from sync.ports.source import Source
@@ -126,7 +127,8 @@ class Nights(RuleBasedStateMachine):
         whole = mirror.source.pull()
         assert trial.ordered(mirror.rows) == trial.ordered(whole.rows)
         assert delta.record_ids == set(whole.rows["record_id"])
-        assert mirror.known.sort(pulls.ROW_KEY).equals(pulls.fingerprints(whole.rows, "record_id").sort(pulls.ROW_KEY))
+        prints = pulls.fingerprints(whole.rows, "record_id")
+        assert mirror.known.frame().sort(ROW_KEY).equals(prints.sort(ROW_KEY))
         assert not delta.missed
         assert delta.untraced == 0, "an honest change was called a record gone without a trace"
         self.judge_renames(mirror, delta)

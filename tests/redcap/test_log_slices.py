@@ -270,7 +270,7 @@ def test_a_server_that_fails_on_a_wide_window_is_asked_for_less(sandbox: Sandbox
     sandbox.faults.add(Fault(mode=Mode.GATEWAY_TIMEOUT, content="log", times=2))
     delta = held.source.changes(held.mark, known=held.known)
     assert not any("log" in notice for notice in delta.notices)
-    assert set(delta.snapshot.rows["record_id"]) == {"R1"}
+    assert set(delta.snapshot().rows["record_id"]) == {"R1"}
 
 
 def test_smallest_and_largest_slices_are_what_the_page_says() -> None:

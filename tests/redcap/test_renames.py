@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from schemas.pull import BLANK, KNOWN_SCHEMA, fingerprints
+from schemas.known import KNOWN_SCHEMA
+from schemas.pull import BLANK, fingerprints
 from sync.redcap.logbook import NO_RIGHT, Logbook
 from sync.redcap.renames import pair
 

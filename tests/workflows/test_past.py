@@ -1,13 +1,15 @@
 """What a run leaves for the next one comes back as it was, in the same bytes whatever nights it came by."""
 
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import pull
+from schemas import known, pull
+from schemas.known import Known
 from sync.workflows import past
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
@@ -15,27 +17,60 @@ ROW = st.tuples(TEXT, *[st.none() | TEXT] * 4, st.integers(0, 2**64 - 1))
 
 
 def frame(rows):
-    return pl.DataFrame(rows, schema=pull.KNOWN_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=known.KNOWN_SCHEMA, orient="row")
 
 
-@given(st.lists(ROW, max_size=20, unique_by=lambda row: row[:4]), st.randoms())
-def test_known_rows_are_the_same_bytes_in_any_order_and_come_back(rows, chance):
+ROWS = st.lists(ROW, max_size=20, unique_by=lambda row: row[:4])
+
+
+@pytest.mark.parametrize("large", [2, known.LARGE])
+@given(rows=ROWS, chance=st.randoms())
+def test_known_rows_are_the_same_bytes_in_any_order_and_come_back(large, rows, chance):
     shuffled = list(rows)
     chance.shuffle(shuffled)
     half = len(rows) // 2
-    pieces = pl.concat([frame(shuffled[:half]), frame(shuffled[half:])])
-    body = past.packed(frame(rows))
-    assert past.packed(pieces) == body
-    back = past.unpacked(body)
-    assert sorted(back.iter_rows(), key=repr) == sorted(rows, key=repr)
-    assert past.packed(back) == body
+    with mock.patch.object(known, "LARGE", large):
+        gathering = known.Gathering()
+        gathering.add(frame(shuffled[:half]))
+        gathering.add(frame(shuffled[half:]))
+        body = past.packed(Known.of_frame(frame(rows)))
+        assert past.packed(gathering.done()) == body
+        back = past.unpacked(body)
+        assert back.rows == len(rows)
+        assert sorted(back.frame().iter_rows(), key=repr) == sorted(rows, key=repr)
+        assert past.packed(back) == body
+
+
+@given(before=ROWS, now=ROWS, split=st.randoms())
+def test_packed_in_buckets_says_what_one_frame_says(before, now, split):
+    """What changes: some rows of before stand now as well."""
+    now = [*now, *(row for row in before if split.random() < 0.5 and row[:4] not in {each[:4] for each in now})]
+    plain = known.differing_rows(frame(before), frame(now))
+    some = {row[0] for row in now[::2]}
+    with mock.patch.object(known, "LARGE", 2):
+        gathering = known.Gathering()
+        gathering.add(frame(now))
+        packed = gathering.done()
+        assert known.differing(Known.of_frame(frame(before)), packed) == plain
+        assert packed.records() == {row[0] for row in now}
+        assert packed.owners().keys() == packed.records()
+        held, kept = packed.of(some), packed.without(some)
+    assert set(held["record"]) == some
+    assert kept.records() == packed.records() - some
+    assert held.height + kept.rows == packed.rows == len(now)
+
+
+@pytest.mark.parametrize("body", [b"", b"PAR1 of another kind", b"KNOWN"])
+def test_what_is_not_known_rows_is_refused(body):
+    with pytest.raises(ValueError, match="not what is known"):
+        past.unpacked(body)
 
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
 def a_past(last_full):
-    known = frame([("1", None, None, None, None, 5)])
+    rows = Known.of_frame(frame([("1", None, None, None, None, 5)]))
     mark = pull.Watermark(at=datetime(2026, 3, 1), basis=pull.Basis.LOG, design="d", columns="c")  # noqa: DTZ001
     return past.Past(
         remembered=None,
@@ -43,7 +78,7 @@ def a_past(last_full):
         marks=None,
         mapped=None,
         watermark=mark,
-        known=known,
+        known=rows,
         last_full=last_full,
         cells=1,
         rows=1,
