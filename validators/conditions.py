@@ -5,7 +5,6 @@ in an index that is built for a form when it is first asked about.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import polars as pl
 
@@ -29,7 +28,8 @@ class SiteConditions:
         for check, several in verdicts.items():
             for each in several:
                 self._verdicts.setdefault((check, each.form, each.target), []).append(each)
-        self._index = cache(self._indexed)
+        # no cached method: a cycle would keep the frames until the collector comes
+        self._index: dict[str, dict[RowKey, int]] = {}
         self._keys: dict[int, dict[RowKey, int]] = {}
 
     def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
@@ -58,7 +58,9 @@ class SiteConditions:
         return None if place is None else int(one.states[place])
 
     def _indexed(self, form: str) -> dict[RowKey, int]:
-        return _index(self._data.frames[form].rows)
+        if form not in self._index:
+            self._index[form] = _index(self._data.frames[form].rows)
+        return self._index[form]
 
     def _key_index(self, one: Verdict) -> dict[RowKey, int]:
         if id(one) not in self._keys:
