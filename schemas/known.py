@@ -19,7 +19,7 @@ ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
 KNOWN_SCHEMA = {**dict.fromkeys((*ROW_KEY, "group"), pl.String()), "hash": pl.UInt64()}
 """Columns: the key, the record's data access group (or null), ``schemas.pull.fingerprints``."""
 
-LARGE = 50_000
+LARGE = 200_000
 """Rows from which on buckets are worth their while."""
 
 BUCKETS = 16

@@ -6,7 +6,7 @@ stay in memory, since patients' data have no business on a disk outside the ware
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -15,6 +15,9 @@ PART_ROWS = 25_000
 
 PART_CELLS = 2_000_000
 """Cells from which on it is full as well: rows of wide projects take more room."""
+
+LOOSE_CELLS = 5_000_000
+"""Cells up to which parts are not packed: some 80 MiB, so that most sites are spared the work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,14 @@ class Part:
         if isinstance(self.body, bytes):
             return pl.read_ipc(self.body)
         return self.body
+
+    def packed(self) -> "Part":
+        """Give the same part, packed."""
+        if isinstance(self.body, bytes):
+            return self
+        body = io.BytesIO()
+        self.body.write_ipc(body, compression="zstd")
+        return replace(self, body=body.getvalue())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,41 +77,39 @@ class Parts:
 
 @dataclass(slots=True, kw_only=True)
 class Packer:
-    """Gather pieces (rows of whole records each) to parts; what fits into one part is not packed."""
+    """Gather pieces (rows of whole records each) to parts; parts are packed where there are many cells in all."""
 
     record_field: str
     _pieces: list[pl.DataFrame] = field(default_factory=list)
     _parts: list[Part] = field(default_factory=list)
     _height: int = 0
+    _cells: int = 0
 
     def add(self, piece: pl.DataFrame) -> None:
         """Take a piece; its records are in no other one."""
         if not piece.height:
             return
-        if self._height and _is_full(self._height + piece.height, piece.width):
+        if self._height and is_full(self._height + piece.height, piece.width):
             self._close()
         self._pieces.append(piece)
         self._height += piece.height
 
     def done(self, empty: pl.DataFrame) -> Parts:
         """Give the parts; ``empty`` has their columns."""
-        if self._parts:
+        if self._pieces:
             self._close()
-        elif self._pieces:
-            self._parts.append(self._part(pl.concat(self._pieces).rechunk()))
         return Parts(empty=empty.clear(), parts=tuple(self._parts))
 
     def _close(self) -> None:
-        frame = pl.concat(self._pieces)
-        packed = io.BytesIO()
-        frame.write_ipc(packed, compression="zstd")
-        self._parts.append(self._part(frame, packed.getvalue()))
-        self._pieces, self._height = [], 0
-
-    def _part(self, frame: pl.DataFrame, packed: bytes | None = None) -> Part:
+        frame = pl.concat(self._pieces).rechunk()
         records = frame[self.record_field].n_unique()
-        return Part(rows=frame.height, records=records, body=frame if packed is None else packed)
+        self._parts.append(Part(rows=frame.height, records=records, body=frame))
+        self._cells += frame.height * frame.width
+        self._pieces, self._height = [], 0
+        if self._cells > LOOSE_CELLS and len(self._parts) > 1:
+            self._parts = [part.packed() for part in self._parts]
 
 
-def _is_full(rows: int, columns: int) -> bool:
+def is_full(rows: int, columns: int) -> bool:
+    """Tell whether so many cells are more than one part is to hold."""
     return rows > PART_ROWS or rows * columns > PART_CELLS

@@ -80,7 +80,7 @@ class Gathered:
             self._only = Seen(
                 judgement=judged.judgement,
                 cells=Cells(judged.seen),
-                touched=judged.touched,
+                touched=judged.touched | judged.again,
                 rejudged=judged.rejudged,
             )
             return

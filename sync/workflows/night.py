@@ -128,6 +128,7 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
                 asked=lambda: {
                     (query.key.row, query.key.check, query.key.field) for query in reader.queries(_live(site))
                 },
+                again=lambda: followup.asked_since(reader.queries(_live(site))),
             ),
         )
     return Catch(past=before, delta=delta, found=found, reading=reading, judged=judged)
