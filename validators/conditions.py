@@ -41,7 +41,7 @@ class SiteConditions:
         form = row.instrument
         if form not in self._data.delivered:
             return Condition.NOT_EVALUATED
-        place = self._index(form).get(row)
+        place = self._indexed(form).get(row)
         if check in BUILTIN_IDS:
             if place is None:
                 return None

@@ -5,7 +5,7 @@ columns that checks across subjects read.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.coordinates import RowKey
@@ -72,10 +72,12 @@ class Gathered:
         self._texts: dict[tuple[RowKey, str], Texts] = {}
         self._only: Seen | None = None
         self._unread: Counter[str] = Counter()
+        self._delivered: set[str] = set()
 
     def add(self, judged: Judged) -> None:
         """Take one part."""
         self._unread.update(judged.harmonised.unread)
+        self._delivered |= {frame.form.name for frame in judged.harmonised.frames}
         if not self._complete:
             self._only = Seen(
                 judgement=judged.judgement,
@@ -115,12 +117,12 @@ class Gathered:
         """Give what was seen of the whole, after the last part."""
         if self._only is not None:
             return self._only
-        wider: Conditions | None = None
+        wider: dict[str, Conditions] = {}
         if self._wide:
-            plan = self._reading.plan
+            frames, plan = self._narrow.frames(), self._reading.plan
             judgement = engine.judge(
                 self._reading.study,
-                self._narrow.frames(),
+                frames,
                 site=plan.slug,
                 prefix=plan.prefix,
                 as_of=self._reading.as_of,
@@ -128,8 +130,8 @@ class Gathered:
                 subjects=self._joint.subjects,
             )
             self._joint.add(judgement)
-            wider = judgement.conditions
-        answers = _Answers(self._answers, wider, wide=self._wide)
+            wider = {frame.form.name: judgement.conditions for frame in frames}
+        answers = _Answers(self._answers, wider, wide=self._wide, delivered=frozenset(self._delivered))
         return Seen(judgement=self._joint.joined(answers), cells=_Texts(self._texts))
 
 
@@ -138,22 +140,24 @@ class _Answers(Conditions):
 
     def __init__(
         self,
-        noted: dict[Place, Condition | None],
-        wider: Conditions | None,
+        noted: Mapping[Place, Condition | None],
+        wider: Mapping[str, Conditions],
         *,
         wide: frozenset[str],
+        delivered: frozenset[str],
     ) -> None:
+        """Take ``wider`` by form; ``delivered`` names the forms that the site has at all."""
         self._noted = noted
         self._wider = wider
         self._wide = wide
+        self._delivered = delivered
 
     def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
-        seen = None
-        if self._wider is not None and check in self._wide:
-            seen = self._wider.at(check=check, row=row, field=field)
-        if seen is None:
-            seen = self._noted.get((row, check, field))
-        return seen
+        if row.instrument not in self._delivered:
+            return Condition.NOT_EVALUATED
+        if check in self._wide and row.instrument in self._wider:
+            return self._wider[row.instrument].at(check=check, row=row, field=field)
+        return self._noted.get((row, check, field))
 
 
 class _Texts(reconcile.Cells):
