@@ -12,16 +12,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from schemas import parts
+from schemas.builtin import builtin_checks
+from schemas.coordinates import KEY_COLUMNS, RowKey
+from schemas.project import Snapshot
 from sync import bootstrap
 from sync.demo import stage
+from sync.queries.model import QueryKey
+from sync.workflows import gathering, judging
 from sync.workflows.run import RunResult
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
 from tests.acceptance.test_study_history import CENTRE, GENEROUS, Editor, decide
 from tests.workflows import small
+from validators import reach
+from validators.findings import Condition
 
 LONG = bool(os.environ.get("SYNCLINE_LONG"))
 SEEDS = range(30) if LONG else range(1)
@@ -117,3 +125,102 @@ def test_a_night_in_parts_leaves_what_the_night_at_once_leaves(playing, new_data
             assert app.warehouse().reader().verify().problems == ()
     finally:
         programs.close()
+
+
+class _Asked:
+    """Stand for a query at a place, as far as it is looked at here."""
+
+    def __init__(self, key: QueryKey) -> None:
+        self.key = key
+
+
+def _queries(judged: judging.Judged, chance: random.Random) -> list[_Asked]:
+    """Ask about cells of all kinds, about rows that do not stand, and about records that are not there."""
+    study, site = judged.study, judged.judgement.site
+    checks = [*study.checks, *builtin_checks()]
+    forms = {form.name: [each.name for each in form.fields] for form in study.forms}
+    places = [found.row for found in judged.judgement.findings]
+    for frame in judged.harmonised.frames:
+        rows = frame.rows.select(KEY_COLUMNS).sample(min(40, frame.rows.height), seed=chance.randrange(99))
+        places += [RowKey(**row) for row in rows.iter_rows(named=True)]
+    places += [replace(row, **{what: value}) for row in chance.sample(places, 200) for what, value in STRANGE]
+    places += [replace(row, instrument=chance.choice(sorted(forms))) for row in chance.sample(places, 200)]
+    found = [(each.row, each.check, each.field) for each in judged.judgement.findings]
+    asked = [
+        (row, spec.id, chance.choice([*spec.targets, *forms[row.instrument]]))
+        for row in places
+        for spec in chance.sample(checks, 4)
+    ]
+    wide = [spec for spec in study.checks if spec.id in reach.site_wide(study)]
+    asked += [(row, spec.id, spec.targets[0]) for row in places for spec in wide]
+    return [
+        _Asked(
+            QueryKey(
+                study=study.name,
+                site=site,
+                project_id=1,
+                record=row.record,
+                event=row.event,
+                instrument=row.instrument,
+                instance=row.instance,
+                check=check,
+                field=field,
+            )
+        )
+        for row, check, field in [*found, *asked]
+    ]
+
+
+STRANGE = (("record", "NOBODY-1"), ("event", "never"), ("instance", 77))
+
+
+@pytest.mark.parametrize("size", [1, 4] if LONG else [2])
+def test_parts_put_together_say_what_the_whole_site_says(erring, size):
+    """Judged at once by the engine itself, and part by part; with columns left out, so that checks are refused."""
+    app = bootstrap.build(erring.config_path, {}, cwd=erring.folder, clock=erring.clock)
+    chance = random.Random(size)
+    try:
+        for site in app.sites():
+            snapshot = app.source(site).pull()
+            plan, now = app.plan(site), app.clock.now().astimezone(app.config.study.zone)
+            form = chance.choice(plan.study.forms)
+            absent = {(form.name, column): "left out" for each in form.fields[1:4] for column in each.columns}
+            compare_judged(snapshot, judging.prepare(snapshot, plan, as_of=now, absent=absent), size, chance)
+    finally:
+        app.close()
+
+
+def compare_judged(snapshot: Snapshot, reading: judging.Reading, size: int, chance: random.Random) -> None:
+    whole = judging.judge_pull(snapshot, reading.plan, as_of=reading.as_of, absent=reading.absent)
+    queries = _queries(whole, chance)
+    gathered = gathering.Gathered(reading, queries, complete=True)
+    record = pl.col(snapshot.structure.record_field)
+    names = snapshot.rows[snapshot.structure.record_field].unique().to_list()
+    chance.shuffle(names)
+    wide = reach.site_wide(reading.study)
+    for start in range(0, len(names), size):
+        rows = snapshot.rows.filter(record.is_in(names[start : start + size]))
+        gathered.add(judging._judged(replace(snapshot, rows=rows), reading, leaving=wide))
+    seen = gathered.seen()
+    wanted = whole.judgement
+    # where several findings hold one back, which of them is named is nobody's concern
+    plain = [
+        sorted((replace(each, held_by=each.held_by and "held") for each in one.findings), key=repr)
+        for one in (seen.judgement, wanted)
+    ]
+    assert plain[0] == plain[1]
+    assert any(each.held_by for each in wanted.findings)
+    assert {each.check: each for each in seen.judgement.coverage} == {each.check: each for each in wanted.coverage}
+    assert set(seen.judgement.not_evaluated) == {each for each in wanted.not_evaluated if each.count}
+    cells = judging.Cells(whole.seen)
+    told = set()
+    for query in queries:
+        place = {"check": query.key.check, "row": query.key.row, "field": query.key.field}
+        condition = wanted.conditions.at(**place)
+        assert seen.judgement.conditions.at(**place) == condition, place
+        told.add(condition)
+        if condition is Condition.PASSING:
+            where = {"row": query.key.row, "field": query.key.field}
+            assert seen.cells.at(**where) == cells.at(**where), place
+    assert told == {None, *Condition}
+    assert gathered.notices == whole.harmonised.notices
