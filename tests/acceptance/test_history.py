@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from schemas import parts
 from sync.bootstrap import App
 from sync.errors import IllegalTransition
 from sync.ports.stored import QueryFilter
@@ -220,6 +221,21 @@ class HistoriesWithoutLog(Histories):
     token = small.BLIND
 
 
+class HistoriesInParts(Histories):
+    """Full nights come in parts of single batches, of a project that two sites share."""
+
+    groups = ("north", "south")
+
+    @initialize()
+    def begin(self) -> None:
+        self.part_rows, parts.PART_ROWS = parts.PART_ROWS, 1
+        super().begin()
+
+    def teardown(self) -> None:
+        super().teardown()
+        parts.PART_ROWS = self.part_rows
+
+
 def _effort(examples: int, steps: int) -> settings:
     return settings(
         max_examples=examples * (20 if LONG else 1),
@@ -235,5 +251,7 @@ TestHistories = Histories.TestCase
 TestHistories.settings = _effort(4, 15)
 TestHistoriesOfGroups = HistoriesOfGroups.TestCase
 TestHistoriesOfGroups.settings = _effort(4, 15)
+TestHistoriesInParts = HistoriesInParts.TestCase
+TestHistoriesInParts.settings = _effort(2, 10)
 TestHistoriesWithoutLog = HistoriesWithoutLog.TestCase
 TestHistoriesWithoutLog.settings = _effort(2, 12)
