@@ -87,14 +87,14 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
     Raises Braked before harm, and DryRun where nothing is to be kept.
     """
     delta = catch.delta
-    known = warehouse.reader().subjects(night.site.slug).get(night.site.slug, ())
+    known = warehouse.reader().records(night.site.slug)
     # a study that follows the site's dictionary brings its own columns, which stand or fall with what fills them
     follows = night.plan.study is None
     with warehouse.transaction(night.site.slug, night.run_id, night.started, upgrade=follows) as tx:
         tx.put_site(_site_row(night, delta))
         before = tx.queries()
         standing = followup.standing(before, delta.renamed, at=night.started, run_id=night.run_id)
-        stored = _store(night, tx, catch, standing, frozenset(row.record for row in known))
+        stored = _store(night, tx, catch, standing, known)
         after = followup.follow_up(
             stored.seen,
             standing,
