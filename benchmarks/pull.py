@@ -1,14 +1,19 @@
-"""Measure a full pull, judged and stored into SQLite, against the bare floor beside it.
+"""Measure a full pull, judged and stored into SQLite, against the bare floor beside it, or its memory.
 
 The floor reads the same replies over HTTP, parses them with polars and inserts the same rows with ``executemany``
 into one keyed table, nothing else: no check that a reply is whole, no types, no judging, no history. Run as
-``python -m benchmarks.pull --rows 200000``; ``--memory`` runs the night alone, once, and shows its peak memory.
+``python -m benchmarks.pull --rows 200000``. ``--memory`` runs the night alone, in processes of their own, at a quarter
+of the rows and at all of them, and shows both peaks: memory must follow the batch, not the site. ``--again`` measures
+the weekly night instead, which pulls everything once more and knows what it pulled before.
 """
 
 import argparse
 import io
 import sqlite3
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -18,9 +23,12 @@ import requests
 
 from benchmarks import canned, invent, program, timing
 from benchmarks.invent import Design
+from sync.bootstrap import App
 
 RATIO = 2.0
 PEAK_MIB = 1536.0
+GROWTH = 0.33
+"""What a million rows may add to the peak of a quarter of them, as a share of it."""
 
 
 def floor(url: str, folder: Path, design: Design, batch: int, *, tables: int = 1) -> None:
@@ -55,6 +63,35 @@ def _fresh(work: object, root: Path, numbers: "count[int]") -> None:
     work(folder)  # type: ignore[operator]
 
 
+def _peak(given: argparse.Namespace, rows: int) -> float:
+    """Run one night in a process of its own and give its peak resident memory in MiB."""
+    asked = {"--rows": rows, "--fields": given.fields, "--events": given.events, "--batch": given.batch}
+    words = [str(word) for pair in asked.items() for word in pair]
+    command = [sys.executable, "-m", "benchmarks.pull", "--alone", *words, *(["--again"] if given.again else [])]
+    done = subprocess.run(command, cwd=canned.ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def _memory(given: argparse.Namespace) -> None:
+    few, many = given.rows // 4, given.rows
+    peaks = {rows: _peak(given, rows) for rows in (few, many)}
+    what = "weekly night" if given.again else "first night"
+    for rows, peak in peaks.items():
+        print(f"{what}, {rows} rows x {given.fields} fields: peak {peak:.0f} MiB")
+    timing.verdict("peak resident memory, MiB", peaks[many], PEAK_MIB)
+    timing.verdict("what four times the rows add, of the peak", peaks[many] / peaks[few] - 1, GROWTH)
+
+
+def _alone(given: argparse.Namespace, work: Callable[[Path], App], root: Path) -> None:
+    """Run the night, or the second of two, and print the peak."""
+    app = work(root)
+    if given.again:
+        app.close()
+        timing.forget_peak()
+        work(root)
+    print(f"peak MiB {timing.peak_mib():.1f}")
+
+
 def main() -> None:
     """Print the table and what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,21 +100,25 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=8)
     parser.add_argument("--batch", type=int, default=100, help="records asked for at a time")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory", action="store_true", help="run the night once and show the peak")
+    parser.add_argument("--memory", action="store_true", help="show the peak of a quarter of the rows and of all")
+    parser.add_argument("--again", action="store_true", help="with --memory: of the second full night")
+    parser.add_argument("--alone", action="store_true", help="run one night here and print its peak")
     given = parser.parse_args()
+    if given.memory:
+        _memory(given)
+        return
     design = Design(records=given.rows // given.events, events=given.events, fields=given.fields)
     with canned.running(design) as url, tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
 
-        def night(folder: Path) -> None:
-            program.night(program.build(folder, url, batch=given.batch))
+        def night(folder: Path) -> App:
+            app = program.build(folder, url, batch=given.batch)
+            program.night(app)
+            return app
 
         numbers = count()
-        if given.memory:
-            before = timing.peak_mib()
-            night(root)
-            print(f"{design.rows} rows x {design.fields} fields; {before:.0f} MiB before")
-            timing.verdict("peak resident memory, MiB", timing.peak_mib(), PEAK_MIB)
+        if given.alone:
+            _alone(given, night, root)
             return
         works = {
             "floor: read, parse, insert": lambda folder: floor(url, folder, design, given.batch),
