@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-PART_ROWS = 25_000
+PART_ROWS = 35_000
 """Rows from which on a part is full; what comes in one piece stays in one part."""
 
 PART_CELLS = 2_000_000

@@ -152,12 +152,12 @@ def _larger(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     waiting: list[pl.DataFrame] = []
     for frame in frames:
         if waiting and parts.is_full(sum(each.height for each in waiting) + frame.height, frame.width):
-            yield pl.concat(waiting)
+            yield pl.concat(waiting, rechunk=True)
             waiting = []
         if frame.height:
             waiting.append(frame)
     if waiting:
-        yield pl.concat(waiting)
+        yield pl.concat(waiting, rechunk=True)
 
 
 def head_of(

@@ -24,7 +24,7 @@ _PLACE = list(form_rows.PLACE_SCHEMA)
 _AT_KEY = "site = ? AND record = ? AND event = ? AND instance = ?"
 _OFTEN_ALIKE = ("status", "site_event", "site_instrument", "site_instance")
 _KEPT = ("is_quarantined", "first_run_id", "first_at")
-_ROWS_AT_ONCE = 20_000
+_ROWS_AT_ONCE = PART_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
