@@ -168,7 +168,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
             frames = drift.carry(frames, tx.frames(reading.study, records), reading.absent)
         counts += tx.store(frames, mapping_version=version, complete=False, records=records)
         held.add(frames)
-        _put_people(tx, reading, judged, records)
+        _put_people(tx, judged, records, are_new=known.isdisjoint(records))
         _keep_payload(night, tx, judged, held.parts, delta)
         gathered.add(judged)
         nothing = tuple(frame.without_rows() for frame in frames)
@@ -177,11 +177,13 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     tx.end_records(delta.gone, besides={frame.form.name for frame in nothing})
     if delta.complete:
         counts += _end(tx, nothing, known - delta.record_ids, version)
+        if known:  # else every row that stands is tonight's
+            tx.settle([frame.form.name for frame in nothing], mapping_version=version)
     return _Stored(counts=counts, held=held, seen=gathered.seen(), stood=stood, notices=gathered.notices)
 
 
 def _end(tx: SiteTransaction, nothing: tuple[FormFrame, ...], gone: frozenset[str], version: str) -> StoreCounts:
-    """Take out the records that a full pull did not bring; every row that stands is of its mapping."""
+    """Take out the records that a full pull did not bring."""
     counts = StoreCounts()
     left = iter(sorted(gone))
     while records := list(islice(left, _RECORDS_AT_ONCE)):
@@ -189,19 +191,22 @@ def _end(tx: SiteTransaction, nothing: tuple[FormFrame, ...], gone: frozenset[st
         tx.put_subjects((), records=records)
         tx.put_visits((), records=records)
         tx.put_outcomes((), records=records)
-    tx.settle([frame.form.name for frame in nothing], mapping_version=version)
     return counts
 
 
-def _put_people(tx: SiteTransaction, reading: Reading, judged: Judged, records: list[str]) -> None:
+def _put_people(tx: SiteTransaction, judged: Judged, records: list[str], *, are_new: bool) -> None:
+    """Store subjects, visits and outcomes of some records; where all are new, none of theirs can stand."""
     people = subjects.subjects(judged)
     tx.put_subjects(people, records=records)
-    tx.put_visits(subjects.visits(judged, people), records=records)
+    visits = subjects.visits(judged, people)
+    if visits or not are_new:
+        tx.put_visits(visits, records=records)
     wanted = judged.responses.select("record", "visit", "outcome", "rule_set").iter_rows()
-    tx.put_outcomes(
-        [OutcomeRow(record=record, visit=visit, outcome=what, rule_set=rules) for record, visit, what, rules in wanted],
-        records=records,
-    )
+    responses = [
+        OutcomeRow(record=record, visit=visit, outcome=what, rule_set=rules) for record, visit, what, rules in wanted
+    ]
+    if responses or not are_new:
+        tx.put_outcomes(responses, records=records)
 
 
 def _keep_payload(night: Night, tx: SiteTransaction, judged: Judged, number: int, delta: Delta) -> None:
