@@ -63,7 +63,7 @@ class Known:
 
     def records(self) -> set[str]:
         """Name all records."""
-        return {record for frame in self.buckets(len(self.pieces)) for record in frame["record"].unique()}
+        return {record for each in self.buckets(len(self.pieces)) for record in each["record"].unique().to_list()}
 
     def owners(self) -> dict[str, str | None]:
         """Map each record to its group."""

@@ -63,7 +63,7 @@ def all_batches(
             own = of_group(frame, group)
             if short:
                 own = own.filter(~pl.col(record).is_in(short))
-            seen.update(own[record] if own.height else ())
+            seen.update(own[record].to_list() if own.height else ())
             yield own
 
     yield from fetched(expected, records, progress)
