@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 import polars as pl
+import xxhash
 
 ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
 """Name a row as REDCap exports it; texts, null where unused."""
@@ -177,8 +178,13 @@ def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Hand out the rows by bucket of their record, empty ones as well."""
-    numbered = frame.with_columns((pl.col("record").hash(0) % BUCKETS).alias("\x00bucket"))
+    """Hand out the rows by bucket of their record, empty ones as well.
+
+    Buckets are stored and compared with those of later nights, so their numbers may not hang on polars' own hashes,
+    which another version or machine makes otherwise.
+    """
+    numbers = [xxhash.xxh3_64_intdigest(record) % BUCKETS for record in frame["record"].to_list()]
+    numbered = frame.with_columns(pl.Series("\x00bucket", numbers, dtype=pl.UInt64()))
     found = numbered.partition_by("\x00bucket", as_dict=True, include_key=False)
     for number in range(BUCKETS):
         yield found.get((number,), frame.clear())

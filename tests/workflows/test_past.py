@@ -5,6 +5,7 @@ from unittest import mock
 
 import polars as pl
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,16 @@ def test_known_rows_are_the_same_bytes_in_any_order_and_come_back(large, rows, c
         assert back.rows == len(rows)
         assert sorted(back.frame().iter_rows(), key=repr) == sorted(rows, key=repr)
         assert past.packed(back) == body
+
+
+def test_a_record_stands_in_the_same_bucket_on_every_machine():
+    rows = [(str(number), None, None, None, None, number) for number in range(9)]
+    with mock.patch.object(known, "LARGE", 2):
+        held = [bucket["record"].to_list() for bucket in Known.of_frame(frame(rows)).buckets()]
+    assert {record: number for number, records in enumerate(held) for record in records} == {
+        record: xxhash.xxh3_64_intdigest(record) % known.BUCKETS for record, *_ in rows
+    }
+    assert xxhash.xxh3_64_intdigest("1") == 7335560060985733464
 
 
 @given(before=ROWS, now=ROWS, split=st.randoms())
