@@ -3,8 +3,13 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
+
+# a busy machine is no failure; speed is measured in benchmarks/
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.plugins.postgres"]
 
