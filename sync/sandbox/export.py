@@ -201,6 +201,22 @@ def row_keys(structure: Structure, record: Record, wanted: Collection[str] | Non
     return sorted(known, key=lambda key: (events[key[0]], forms.get(key[1], -1), key[2]))
 
 
+class _Choice:
+    """Choose the rows of an export's records; records that hold rows of the same keys are thought about once."""
+
+    def __init__(self, made: Plan) -> None:
+        self._plan = made
+        self._chosen: dict[tuple[RowKey, ...], list[RowKey]] | None = {} if made.asked.row_filter is None else None
+
+    def of(self, record: Record) -> list[RowKey]:
+        if self._chosen is None:
+            return chosen_rows(self._plan, record)
+        held = tuple(record.rows)
+        if held not in self._chosen:
+            self._chosen[held] = chosen_rows(self._plan, record)
+        return self._chosen[held]
+
+
 def chosen_rows(made: Plan, record: Record) -> list[RowKey]:
     """List the rows of a record that an export shows.
 
@@ -261,9 +277,12 @@ class _Templates:
 
 def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str, object]]:
     """Yield flat rows: name → text, the repeat instance alone a number."""
-    templates = _Templates(made)
+    templates, choice = _Templates(made), _Choice(made)
+    if not made.columns and SURVEY_ID not in made.lead:
+        yield from _bare_rows(project, access, made, choice)
+        return
     for record in records_of(project, access, made.asked):
-        for key in chosen_rows(made, record):
+        for key in choice.of(record):
             template, allowed = templates.of(key[0], key[1])
             row = template.copy()
             cells = record.cells(key)
@@ -274,6 +293,29 @@ def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str
                     row[name] = show(cells[name]) if show else cells[name]
             _fill_lead(project, made, record, key, cells, row)
             yield _combined(made, row, cells, allowed) if made.asked.combine_checkboxes else row
+
+
+def _bare_rows(project: Project, access: Access, made: Plan, choice: _Choice) -> Iterator[dict[str, object]]:
+    """Yield the rows of a list of ids: what tells a row from its record's others is written once a kind of row."""
+    kinds: dict[RowKey, dict[str, object]] = {}
+    record_id, number = made.structure.record_id, project.settings.project_id
+    for record in records_of(project, access, made.asked):
+        name = hashed_id(number, record.name) if made.hash_ids else record.name
+        for key in choice.of(record):
+            if key not in kinds:
+                kinds[key] = dict.fromkeys(made.lead, "")
+                _fill_lead(project, made, record, key, {}, kinds[key])
+            row = kinds[key].copy()
+            if record_id in row:
+                row[record_id] = name
+            if DAG in row:
+                row[DAG] = _group(made, record)
+            yield row
+
+
+def _group(made: Plan, record: Record) -> str:
+    dag = made.structure.dag_by_name.get(record.dag)
+    return dag.name if dag and made.asked.label else record.dag
 
 
 def _fill_lead(project: Project, made: Plan, record: Record, key: RowKey, cells: Cells, row: dict[str, object]) -> None:
@@ -289,8 +331,7 @@ def _fill_lead(project: Project, made: Plan, record: Record, key: RowKey, cells:
         elif name == INSTANCE:
             row[name] = instance or ""
         elif name == DAG:
-            dag = structure.dag_by_name.get(record.dag)
-            row[name] = dag.name if dag and asked.label else record.dag
+            row[name] = _group(made, record)
         elif name == SURVEY_ID:
             row[name] = cells.get(SURVEY_ID, "")
 
@@ -326,10 +367,10 @@ def eav_header(structure: Structure) -> list[str]:
 def eav_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str, object]]:
     """Yield one row for each point that is not blank; files as document numbers, boxes as checked codes."""
     structure = made.structure
-    templates = _Templates(made)
+    templates, choice = _Templates(made), _Choice(made)
     for record in records_of(project, access, made.asked):
         shown = hashed_id(project.settings.project_id, record.name) if made.hash_ids else record.name
-        for key in chosen_rows(made, record):
+        for key in choice.of(record):
             _, allowed = templates.of(key[0], key[1])
             cells = record.cells(key)
             head: dict[str, object] = {"record": shown}

@@ -152,9 +152,14 @@ def to_json(value: object) -> bytes:
     return text.replace("/", "\\/").encode("ascii")
 
 
+def csv_cell_test(delimiter: str, *, spaces: bool = True) -> Callable[[str], object]:
+    """Return a function that tells whether a text (one cell, or a row's) holds what must be quoted."""
+    return re.compile(f'[{" " if spaces else ""}\t\r\n"\\\\{re.escape(delimiter)}]').search
+
+
 def csv_cell_writer(delimiter: str, *, spaces: bool = True) -> Callable[[str], str]:
     """Return a function that quotes one cell the way PHP's `fputcsv` does; `spaces` off leaves blanks unquoted."""
-    needs = re.compile(f'[{" " if spaces else ""}\t\r\n"\\\\{re.escape(delimiter)}]').search
+    needs = csv_cell_test(delimiter, spaces=spaces)
 
     def write(cell: str) -> str:
         return '"' + cell.replace('"', '""') + '"' if cell and needs(cell) else cell
@@ -168,8 +173,12 @@ def to_csv(
     """Write a header and rows of text or numbers as CSV with line feeds."""
     write = csv_cell_writer(delimiter, spaces=spaces)
     lines = [delimiter.join(write(name) for name in header)]  # guess: csv-no-rows
+    needs = csv_cell_test(delimiter, spaces=spaces)
     for row in rows:
-        lines.append(delimiter.join([write(cell) if isinstance(cell, str) else str(cell) for cell in row]))
+        cells = [cell if isinstance(cell, str) else str(cell) for cell in row]
+        if needs("\x00".join(cells)):
+            cells = [write(cell) for cell in cells]
+        lines.append(delimiter.join(cells))
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 

@@ -146,7 +146,10 @@ def _record_filter(call: Call) -> Callable[[Record], bool] | None:
     last = end or call.now
 
     def wanted(record: Record) -> bool:
-        return any((first is None or first <= moment) and moment <= last for moment in record.changed_at)
+        for moment in reversed(record.changed_at):  # the latest change answers most questions
+            if (first is None or first <= moment) and moment <= last:
+                return True
+        return False
 
     return wanted
 
