@@ -3,10 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
-from schemas.project import ProjectStructure
+from schemas.project import Instrument, ProjectStructure, RedcapField
+
+_OF_FIELD = tuple(each.name for each in fields(RedcapField))
+_OF_INSTRUMENT = tuple(each.name for each in fields(Instrument))
 
 
 def structure_fingerprint(structure: ProjectStructure) -> Mapping[str, str]:
@@ -16,8 +19,8 @@ def structure_fingerprint(structure: ProjectStructure) -> Mapping[str, str]:
     REDCap's version are left out: moving a project to another server is no drift.
     """
     parts = {
-        "fields": [asdict(field) for field in structure.fields],
-        "instruments": [asdict(instrument) for instrument in structure.instruments],
+        "fields": [{name: getattr(field, name) for name in _OF_FIELD} for field in structure.fields],
+        "instruments": [{name: getattr(each, name) for name in _OF_INSTRUMENT} for each in structure.instruments],
         "events": [[event.unique_name, event.label, event.arm] for event in structure.events],
         "event_forms": sorted(structure.event_forms),
         "repeating": sorted(structure.repeating),

@@ -7,8 +7,9 @@ written are gone through bucket by bucket, since a record is in the same bucket 
 
 import io
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 import polars as pl
@@ -29,9 +30,12 @@ _MARK = b"KNOWN\x00\x00\x01"
 _HEAD = struct.Struct("<8sQI")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
-    """Hold what a caller holds of a project: one row of KNOWN_SCHEMA for each exported row, in no order."""
+    """Hold what a caller holds of a project: one row of KNOWN_SCHEMA for each exported row, in no order.
+
+    Of a small project, records and groups are looked up once (so no slots); what is large is never held twice.
+    """
 
     rows: int
     #: everything in one bucket, or BUCKETS; each piece as it is or packed
@@ -62,12 +66,21 @@ class Known:
         """Say how many buckets the rows ask for: the same for the same rows, however they came."""
         return BUCKETS if self.rows > LARGE else 1
 
-    def records(self) -> set[str]:
+    def records(self) -> Set[str]:
         """Name all records."""
+        if self.rows <= LARGE:
+            return self._owners.keys()
         return {record for each in self.buckets(len(self.pieces)) for record in each["record"].unique().to_list()}
 
-    def owners(self) -> dict[str, str | None]:
+    def owners(self) -> Mapping[str, str | None]:
         """Map each record to its group."""
+        return self._owners if self.rows <= LARGE else self._looked_up()
+
+    @cached_property
+    def _owners(self) -> dict[str, str | None]:
+        return self._looked_up()
+
+    def _looked_up(self) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         for frame in self.buckets(len(self.pieces)):
             found.update(frame.select("record", "group").unique(maintain_order=True).iter_rows())
@@ -104,7 +117,13 @@ class Known:
         _, rows, number = _HEAD.unpack_from(body)
         lengths = struct.unpack_from(f"<{number}Q", body, _HEAD.size)
         ends = list(accumulate(lengths, initial=_HEAD.size + 8 * number))
-        return cls(rows=rows, pieces=tuple((body[start:end],) for start, end in pairwise(ends)))
+        pieces: list[pl.DataFrame | bytes] = [body[start:end] for start, end in pairwise(ends)]
+        if rows <= LARGE:
+            try:
+                pieces = [_loose(piece) for piece in pieces]
+            except pl.exceptions.PolarsError:
+                raise ValueError("what is known of a project's rows cannot be read") from None
+        return cls(rows=rows, pieces=tuple((piece,) for piece in pieces))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -185,9 +185,14 @@ def applied(rows: pl.DataFrame, delta: Delta) -> pl.DataFrame:
 
 
 def advanced(known: Known, delta: Delta) -> Known:
-    """Bring what is known up to a Delta; give it to the next pull together with the Delta's watermark."""
+    """Bring what is known up to a Delta; give it to the next pull together with the Delta's watermark.
+
+    Gives the very same object where the Delta changes nothing of it.
+    """
     if delta.complete:
         return delta.prints
+    if not delta.gone and not delta.prints.rows:
+        return known
     return known.without(_replaced(delta)).with_rows(delta.prints.frame())
 
 

@@ -147,6 +147,8 @@ class QueryFilter:
     changed_since: datetime | None = None
     #: last evaluated before: stale
     evaluated_before: datetime | None = None
+    #: a person did something since a run last looked
+    asked_again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from schemas.pull import Basis, Cost, Watermark
 from sync.ports.source import OVERLAP
 from sync.redcap.batches import fetch_whole
 from sync.redcap.client import Client
-from sync.redcap.frames import counts_of, in_order
+from sync.redcap.frames import counts_of, in_order, joined
 from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
 from sync.redcap.pull import Fetched, Target, all_parts, open_reader
 from sync.redcap.reader import Reader
@@ -92,14 +92,15 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
     dated: dict[str, int] = {}
     vanished = set[str]()
     fetched: Fetched | None = None
-    rows = listing = pl.DataFrame()
+    rows, listing = joined([], reader.structure), pl.DataFrame()
     if since is not None and not reason:
         dated = counts_of(reader.listing(since=request.begin))
     if since is not None and not everything:
         listing = _listing(reader, since, book)
         wanted = _wanted(dated.keys() | book.named, listing, target.group)
-        listed = counts_of(listing) | dated
-        rows, vanished = fetch_whole(reader, wanted, target.batch_records, target.progress, listed=listed)
+        if wanted:
+            listed = counts_of(listing) | dated
+            rows, vanished = fetch_whole(reader, wanted, target.batch_records, target.progress, listed=listed)
         if rows.height and columns_of(rows, reader.structure) != since.columns:
             reason, everything, vanished = _COLUMNS, True, set()
     if everything:

@@ -1,6 +1,6 @@
 """Make one site's Delta of what was seen of a project, and of what the site's caller holds already."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import polars as pl
@@ -43,12 +43,12 @@ def delta_of(
     if known is not None and not sighting.complete:
         groups |= _unlisted(reader, sorted(known.records() - groups.keys() - sighting.vanished))
         wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))
-        listed = dict.fromkeys(wanted, 1) | counts_of(sighting.listing)
-        more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=listed)
-        whole = _stacked(whole, more)
-        groups = {**groups, **groups_of(more, sighting.structure)}
-        groups = {record: group for record, group in groups.items() if record not in vanished}
-    own = frozenset(record for record, group in groups.items() if target.group in (None, group))
+        if wanted:
+            listed = dict.fromkeys(wanted, 1) | counts_of(sighting.listing)
+            more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=listed)
+            whole = _stacked(whole, more)
+            groups = _without({**groups, **groups_of(more, sighting.structure)}, vanished)
+    own = _own(groups, target.group)
     notices = sighting.notices
     if target.group is not None:
         notices += without_group(sighting.listing, sighting.structure)
@@ -59,7 +59,11 @@ def delta_of(
         prints=fetched.prints,
         complete=sighting.complete,
         record_ids=own,
-        groups={record: group for record, group in groups.items() if record in own and group is not None},
+        groups={
+            record: group
+            for record, group in (groups.items() if sighting.structure.groups else ())
+            if record in own and group is not None
+        },
         watermark=sighting.watermark,
         notices=notices,
         cost=Cost(
@@ -165,14 +169,15 @@ def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, 
 
 def _overlooked(sighting: Sighting, known: Known, groups: dict[str, str | None], group: str | None) -> set[str]:
     """Name the site's records that neither the date range nor the log showed, and the lists give away."""
-    own = {record for record, each in groups.items() if group in (None, each)}
-    return _visible(sighting, known, groups, own)
+    return _visible(sighting, known, groups, _own(groups, group))
 
 
 def _visible(sighting: Sighting, known: Known, groups: dict[str, str | None], own: Collection[str]) -> set[str]:
     """Name records that are new, moved, or have other rows than are known (where all keys were listed)."""
     before = known.owners()
-    found = {record for record in own if record not in before or before[record] != groups[record]}
+    found = set[str]()
+    if before != groups or len(own) < len(groups):
+        found = {record for record in own if record not in before or before[record] != groups[record]}
     if sighting.all_keys and not sighting.complete:
         listed = sighting.listing.filter(pl.col("record").is_in(sorted(own)))
         found |= differing_rows(known.of(own), listed, columns=ROW_KEY)
@@ -191,12 +196,20 @@ def _groups(sighting: Sighting, whole: pl.DataFrame) -> dict[str, str | None]:
     """Map every record that was seen to its group; its rows have the last word."""
     if sighting.fetched is not None:
         return dict(sighting.fetched.groups)
-    seen = _last(sighting.listing) | groups_of(whole, sighting.structure)
-    return {record: group for record, group in seen.items() if record not in sighting.vanished}
+    return _without(_last(sighting.listing) | groups_of(whole, sighting.structure), sighting.vanished)
 
 
 def _last(frame: pl.DataFrame) -> dict[str, str | None]:
-    return dict(frame.select("record", "group").unique(maintain_order=True).iter_rows())
+    return dict(zip(frame["record"].to_list(), frame["group"].to_list(), strict=True))
+
+
+def _own(groups: Mapping[str, str | None], group: str | None) -> frozenset[str]:
+    """Name the records of a group, or all."""
+    return frozenset(groups if group is None else [record for record, each in groups.items() if each == group])
+
+
+def _without(groups: dict[str, str | None], vanished: Collection[str]) -> dict[str, str | None]:
+    return {record: group for record, group in groups.items() if record not in vanished} if vanished else groups
 
 
 def _ids(rows: pl.DataFrame, sighting: Sighting) -> list[str]:

@@ -47,8 +47,8 @@ def _unseen(delta: Delta, sighting: Sighting, seen: Collection[str]) -> int:
 
     In a project with groups a record may be made in one and shown in none that the token's user sees.
     """
-    if sighting.begin is None or sighting.structure.groups:
+    if sighting.begin is None or sighting.structure.groups or not sighting.logbook.traces.made:
         return 0
-    shown = {*seen, *sighting.vanished, *sighting.changed, *sighting.listing["record"]}
+    shown = {*seen, *sighting.vanished, *sighting.changed, *sighting.listing["record"].to_list()}
     free = sighting.logbook.renamed - set(delta.renamed.values())
     return traces.unseen(sighting.logbook.traces, shown, new_names=len(free))

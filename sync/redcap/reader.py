@@ -5,6 +5,7 @@ those lists. See ``sync.ports.source`` for what is promised.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import polars as pl
@@ -122,8 +123,9 @@ class Reader:
     ) -> pl.DataFrame:
         """Ask for CSV, a third of JSON's bytes; for JSON where the table cannot be trusted to be whole.
 
-        An empty body is what "no rows" looks like and what a failing server sends: only JSON's [] means none. And
-        a complete table may be unreadable, as PHP leaves a quote after a backslash undoubled.
+        An empty body is what "no rows" looks like and what a failing server sends: only JSON's [] means none, so
+        a date range, of which most nights leave little or nothing, is asked for as JSON at once. And a complete table
+        may be unreadable, as PHP leaves a quote after a backslash undoubled.
         """
 
         def ask(form: str) -> object:
@@ -137,10 +139,10 @@ class Reader:
                 retries=retries,
             )
 
-        try:
-            rows = wire.rows_from_csv(str(ask("csv")))
-        except (wire.Malformed, EndUnknown):
-            rows = None
+        rows = None
+        if since is None:
+            with suppress(wire.Malformed, EndUnknown):
+                rows = wire.rows_from_csv(str(ask("csv")))
         if rows is not None and rows.height:
             return rows
         items = ask("json")

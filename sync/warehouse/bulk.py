@@ -157,6 +157,17 @@ def fetch(
     return pl.DataFrame(found, schema=dict(schema), orient="row")
 
 
+def fetch_texts(connection: sa.Connection, sql: str, parameters: Sequence[Any]) -> list[str]:
+    """Read the one column of a query; ``sql`` marks parameters with ``?``."""
+    if connection.dialect.name == "sqlite":
+        found = _driver(connection).execute(sql, tuple(parameters)).fetchall()
+    else:
+        with _driver(connection).cursor() as cursor:
+            marked = sql.replace("%", "%%").replace("?", "%s")
+            found = cursor.execute(marked, tuple(parameters)).fetchall()
+    return [text for (text,) in found]
+
+
 def fetch_records(
     connection: sa.Connection,
     sql: str,

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, TypeVar
 
-import polars as pl
 import sqlalchemy as sa
 
 from schemas.coordinates import Coordinate
@@ -167,7 +166,7 @@ class SqlReader:
         """Name the records of a site's subjects."""
         sql = f"SELECT record FROM {tables.subject.name} WHERE site = ?"
         with self._reading() as reading:
-            return frozenset(bulk.fetch(reading, sql, (site,), {"record": pl.String()})["record"].to_list())
+            return frozenset(bulk.fetch_texts(reading, sql, (site,)))
 
     def subjects(self, site: str | None = None) -> Mapping[str, tuple[SubjectRow, ...]]:
         """Give the subjects of each site."""
@@ -247,6 +246,8 @@ def _conditions(chosen: QueryFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(columns.changed_at >= chosen.changed_since)
     if chosen.evaluated_before is not None:
         conditions.append(columns.evaluated_at < chosen.evaluated_before)
+    if chosen.asked_again:
+        conditions.append(columns.changed_at > columns.evaluated_at)
     return conditions
 
 

@@ -117,6 +117,12 @@ class Gathered:
         """Give what was seen of the whole, after the last part."""
         if self._only is not None:
             return self._only
+        if not self._complete:
+            return Seen(
+                judgement=self._joint.joined(_Answers({}, {}, wide=self._wide, delivered=frozenset())),
+                cells=_Texts({}),
+                touched=frozenset(),
+            )
         wider: dict[str, Conditions] = {}
         if self._wide:
             frames, plan = self._narrow.frames(), self._reading.plan

@@ -116,8 +116,8 @@ def judge_delta(
     stored: Callable[[Study], Sequence[FormFrame]],
     asked: Callable[[], Collection[Place]] = frozenset,
     again: Callable[[], Collection[str]] = frozenset,
-) -> Judged:
-    """Judge the subjects that changed since the last pull.
+) -> tuple[Judged, ...]:
+    """Judge the subjects that changed since the last pull; gives nothing where there is nothing to look at.
 
     Two kinds of checks see the whole site all the same, with ``stored`` frames in the place of what did not change:
     those that look across subjects, and those that a day's passing can make fail. ``asked`` gives the places where
@@ -126,10 +126,12 @@ def judge_delta(
     """
     study, plan, as_of = reading.study, reading.plan, reading.as_of
     snapshot = delta.snapshot()
-    harmonised = _harmonised(snapshot, reading)
     wide, ages = reach.site_wide(study), reach.aging(study)
     touched = _records(snapshot) | delta.gone
     once_more = frozenset(again()) - touched
+    if not (touched or once_more or wide or ages):
+        return ()
+    harmonised = _harmonised(snapshot, reading)
     frames = harmonised.frames
     if once_more:
         frames = merging.merge(merging.only(stored(study), once_more), frames, touched)
@@ -147,7 +149,7 @@ def judge_delta(
             others = wide | ages
             beside = engine.judge(study, own, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=others).findings
         judgement = _combined(part, wider, study, wide=wide, ages=ages, touched=looked_at, beside=beside)
-    return Judged(
+    judged = Judged(
         study=study,
         snapshot=snapshot,
         harmonised=harmonised,
@@ -158,6 +160,7 @@ def judge_delta(
         rejudged=wide | ages,
         whole=whole,
     )
+    return (judged,)
 
 
 def judge_frames(frames: Sequence[FormFrame], study: Study, plan: SitePlan, *, as_of: datetime) -> Judgement:

@@ -120,16 +120,12 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
         if len(delta.parts) <= 1:
             judged = tuple(judged)  # what fits into one part need not hold other sites up while it is judged
     else:
-        judged = (
-            judging.judge_delta(
-                delta,
-                reading,
-                stored=lambda study: app.warehouse(study).reader().frames(site.slug),
-                asked=lambda: {
-                    (query.key.row, query.key.check, query.key.field) for query in reader.queries(_live(site))
-                },
-                again=lambda: followup.asked_since(reader.queries(_live(site))),
-            ),
+        judged = judging.judge_delta(
+            delta,
+            reading,
+            stored=lambda study: app.warehouse(study).reader().frames(site.slug),
+            asked=lambda: {(query.key.row, query.key.check, query.key.field) for query in reader.queries(_live(site))},
+            again=lambda: followup.asked_since(reader.queries(replace(_live(site), asked_again=True))),
         )
     return Catch(past=before, delta=delta, found=found, reading=reading, judged=judged)
 

@@ -101,7 +101,8 @@ def keep(tx: SiteTransaction, past: Past, delta: Delta, found: Examined, *, read
     if reads is not None:
         _put(tx, mapped.STATE, reads, past.mapped)
     known = pull.advanced(past.known if past.known is not None else pull.nothing_known(), delta)
-    tx.put_memory(KNOWN, packed(known))
+    if known is not past.known:
+        tx.put_memory(KNOWN, packed(known))
 
 
 def packed(known: Known) -> bytes:

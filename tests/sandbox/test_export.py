@@ -294,3 +294,19 @@ def test_tokens_without_rights_or_after_their_end_get_nothing(sandbox, client):
     assert client.error(content="version") == (403, "You do not have permissions to use the API")
     _user(sandbox, client, forms_export=dict.fromkeys(("baseline", "visit", "medication", "diary"), 0))
     assert client.error(content="record")[0] == 403
+
+
+@pytest.mark.parametrize("more", [{}, {"rawOrLabel": "label"}, {"exportSurveyFields": "true"}, {"events": MONTH}])
+def test_a_list_of_ids_names_the_rows_as_a_whole_export_does(client, more):
+    more = {"exportDataAccessGroups": "true", **more}
+    ids = client.records(fields="record_id", **more)
+    whole = client.records(**more)
+    assert {row["redcap_data_access_group"] for row in ids} > {""}
+    listed = [tuple(row.items()) for row in ids]
+    assert all(not row["redcap_repeat_instrument"] for row in ids)
+    for row in whole:
+        bare = {name: row[name] for name in ids[0]}
+        if not row["redcap_repeat_instrument"]:
+            assert tuple(bare.items()) in listed
+    places = {(row["record_id"], row["redcap_event_name"]) for row in whole}
+    assert places == {(row["record_id"], row["redcap_event_name"]) for row in ids}

@@ -113,6 +113,7 @@ class TestQueries:
         assert numbers(severities=("soft",)) == []
         assert numbers(opened_before=samples.START) == ["1", "2"]
         assert numbers(changed_since=b.moment(365)) == []
+        assert numbers(asked_again=True) == ["2"], "answered since a run looked"
 
 
 class TestTheLedger:

@@ -76,6 +76,18 @@ def test_a_query_that_is_reopened_where_nothing_is_left_to_ask_closes_the_same_n
     assert (now(trial, query).state, now(trial, query).reason) == (State.CLOSED, "not_applicable")
 
 
+def test_a_night_with_nothing_to_look_at_judges_and_stores_nothing(trial, monkeypatch):
+    """``day`` was pulled yesterday, the overlap brings it once more and nothing of it is new."""
+    before = trial.count("one", "visit", "cell_change", "site_memory", "form_mapping", "check_coverage")
+    standing = trial.apps["one"].warehouse().reader().queries(QueryFilter())
+    monkeypatch.setattr("validators.engine.judge", lambda *_args, **_named: 1 / 0)
+    done = night(trial)
+    assert (done.records_pulled, done.stored, dict(done.findings)) == (0, type(done.stored)(), {})
+    assert done.queries["unchanged"] == len(standing)
+    assert trial.count("one", "visit", "cell_change", "site_memory", "form_mapping", "check_coverage") == before
+    assert trial.apps["one"].warehouse().reader().queries(QueryFilter()) == standing
+
+
 def test_looking_again_touches_no_row_and_no_other_query(trial):
     query = weight(trial)
     others = {each.number: each for each in trial.apps["one"].warehouse().reader().queries(QueryFilter())}

@@ -77,6 +77,12 @@ def test_what_is_not_known_rows_is_refused(body):
         past.unpacked(body)
 
 
+def test_known_rows_that_were_damaged_are_refused():
+    body = past.packed(Known.of_frame(frame([("1", None, None, None, None, 5)])))
+    with pytest.raises(ValueError, match="cannot be read"):
+        past.unpacked(body[:-40] + bytes(40))
+
+
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 

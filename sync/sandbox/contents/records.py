@@ -146,10 +146,10 @@ def _record_filter(call: Call) -> Callable[[Record], bool] | None:
     last = end or call.now
 
     def wanted(record: Record) -> bool:
-        for moment in reversed(record.changed_at):  # the latest change answers most questions
-            if (first is None or first <= moment) and moment <= last:
-                return True
-        return False
+        # most of those that changed at all changed before a range that is asked for
+        if first is not None and max(record.changed_at, default=first) < first:
+            return False
+        return any((first is None or first <= moment) and moment <= last for moment in record.changed_at)
 
     return wanted
 
