@@ -47,7 +47,7 @@ def status(invocation: Invocation, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_invocation
 def verify(invocation: Invocation, as_json: bool) -> int:
-    """Prove the audit trail: chain whole, current state equal to its replay, ledgers closed to change."""
+    """Prove the audit trail: chain whole, queries and cells as their history leads to, ledgers closed to change."""
     app = invocation.app
     result = app.warehouse().reader().verify()
     if as_json:

@@ -122,6 +122,11 @@ def first_table(table_name: str) -> str:
     return base if sign and part.isdigit() else table_name
 
 
+def retired(column: str, kind: Kind) -> str:
+    """Name the column that keeps a column's former values, of another kind."""
+    return fit(f"{column}__was_{kind.value}")
+
+
 def fit(name: str, *, room: int = 0) -> str:
     """Cut a name that PostgreSQL cannot hold, with ``room`` bytes left for what is appended."""
     return name if len(name.encode()) <= _LONGEST - room else _marked(name, name, room=room)

@@ -142,7 +142,7 @@ def _same_storage(before: Slot, after: Slot) -> bool:
 
 
 def _retired(slot: Slot) -> str:
-    return layout.fit(f"{slot.column_name}__was_{slot.kind.value}")
+    return layout.retired(slot.column_name, slot.kind)
 
 
 def _apply(connection: sa.Connection, placing: Placing) -> None:

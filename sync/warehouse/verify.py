@@ -9,14 +9,14 @@ from schemas import frames
 from schemas.study import Study
 from sync.ports.stored import Verification
 from sync.queries import chain
-from sync.warehouse import difference, fingerprints, form_rows, ledger, query_rows, tables, triggers
+from sync.warehouse import difference, fingerprints, form_rows, ledger, query_rows, replay, tables, triggers
 from sync.warehouse.form_rows import StoredRows
 from sync.warehouse.layout import Slot
 from sync.warehouse.query_tables import chain_head, query, query_event, query_event_value
 
 
 def verify(connection: sa.Connection, study: Study, slots: Sequence[Slot], *, secret: bytes) -> Verification:
-    """Check triggers, each site's chain, replay and texts, and the fingerprint of every stored row."""
+    """Check triggers, each site's chain, replay and texts, the fingerprint of every stored row, and its history."""
     problems = list(_triggers(connection))
     events: dict[str, int] = {}
     rows: dict[str, int] = {}
@@ -70,6 +70,7 @@ def _rows(connection: sa.Connection, study: Study, slots: Sequence[Slot], site: 
             # A column that left the study keeps its values, but the next store no longer covers them.
             altered &= known != _hashes(stored, mine, blank=sorted(left))
         checked += known.len()
+        problems += replay.problems(connection, site, mine, stored)
         if altered.any():
             problems.append(f"{site}: {altered.sum()} rows of form {form} are not what was stored.")
     return checked, problems

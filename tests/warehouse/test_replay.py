@@ -1,0 +1,75 @@
+"""`verify` follows the history of cells to what stands, and shows where somebody broke it behind the program's back."""
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.study import Kind
+from tests.warehouse import building as b
+from tests.warehouse.test_queries import disarm
+
+ONE, TWO = ("ZJ-01", "day_0", 1), ("ZJ-02", "day_0", 1)
+
+
+@pytest.fixture
+def lived(warehouse):
+    """Give a warehouse whose first row changed three times, and whose second went and came back."""
+    for night, (one, two) in enumerate([(70, 5), (71, 6), (72, None), (73, 8), (73, 9)]):
+        rows = {ONE: {"creat": float(one), "remark": f"invented {one}"}}
+        rows |= {TWO: {"creat": float(two)}} if two is not None else {}
+        b.store(warehouse, night, b.frame(b.LABS, rows))
+    return warehouse
+
+
+def behind_its_back(warehouse, table, *statements):
+    disarm(warehouse, table)
+    with warehouse._engine.begin() as connection:
+        for sql in statements:
+            assert connection.exec_driver_sql(sql).rowcount > 0
+
+
+def broken(warehouse):
+    return [problem for problem in warehouse.reader().verify().problems if "history" in problem]
+
+
+def test_a_life_of_changes_ends_and_returns_is_whole(lived):
+    assert lived.reader().verify().problems == ()
+
+
+@pytest.mark.parametrize(("column", "was"), [("old", "72"), ("new", "72"), ("raw_old", "72.0"), ("raw_new", "72.0")])
+def test_an_altered_change_is_shown(lived, column, was):
+    behind_its_back(lived, "cell_change", f"UPDATE cell_change SET {column} = '60' WHERE {column} = '{was}'")
+    assert broken(lived) == ["zhenjiang: the history of 1 cells of form labs does not lead to what stands."]
+
+
+def test_a_change_that_was_taken_out_is_shown(lived):
+    behind_its_back(lived, "cell_change", "DELETE FROM cell_change WHERE new = '72'")
+    assert broken(lived) == ["zhenjiang: the history of 1 cells of form labs does not lead to what stands."]
+
+
+def test_the_last_change_that_was_taken_out_is_shown(lived):
+    behind_its_back(lived, "cell_change", "DELETE FROM cell_change WHERE new = 'invented 73'")
+    assert broken(lived) == ["zhenjiang: the history of 1 cells of form labs does not lead to what stands."]
+
+
+def test_an_end_that_was_taken_out_is_shown(lived):
+    behind_its_back(lived, "row_end", "DELETE FROM row_end WHERE record = 'ZJ-02'")
+    assert broken(lived) == ["zhenjiang: the history of 1 cells of form labs does not lead to what stands."]
+
+
+def test_a_row_that_was_taken_out_is_shown(lived):
+    behind_its_back(lived, "row_end", "DELETE FROM labs WHERE record = 'ZJ-01'")
+    assert "zhenjiang: 1 rows of form labs have a history, but neither stand nor have ended." in broken(lived)
+
+
+def test_a_field_that_changed_its_kind_is_whole_before_and_after_the_next_store(opened):
+    first = opened(b.study(b.LABS))
+    for night, value in enumerate(("1", "2", "1")):
+        b.store(first, night, b.frame(b.LABS, {ONE: {"tubes": int(value), "creat": 1.5}}))
+    fields = tuple(replace(each, kind=Kind.NUMBER) if each.name == "tubes" else each for each in b.LABS.fields)
+    changed = replace(b.LABS, fields=fields)
+    second = opened(replace(b.study(changed), version="2.0"))
+    assert second.reader().verify().problems == ()
+    b.store(second, 3, b.frame(changed, {ONE: {"tubes": 1.0, "creat": 1.5}}, raw={ONE: {"tubes": "1", "creat": "1.5"}}))
+    b.store(second, 4, b.frame(changed, {ONE: {"tubes": 2.5, "creat": 1.5}}))
+    assert second.reader().verify().problems == ()
