@@ -132,7 +132,7 @@ def _show_parked(parked: ParkedRun) -> None:
 
 
 def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
-    counts = {name: value for name, value in run.counts.items() if name != "watermark"}
+    counts = {name: value for name, value in run.counts.items() if name not in ("watermark", "full_is_owed")}
     queries = counts.get("queries", {})
     return {
         "run_id": run.run_id,

@@ -41,7 +41,8 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
     for site in app.config.sites:
         each = known.get(site.slug)
         last = each.last_success if each else None
-        stale = site.enabled and (last is None or now - last > limit)
+        # a success that is yet to come was noted under a clock that was wrong: it says nothing of today
+        stale = site.enabled and (last is None or not -limit <= now - last <= limit)
         queries = each.queries if each else {}
         rows.append(
             {

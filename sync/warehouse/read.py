@@ -33,6 +33,8 @@ from validators.findings import Coverage
 
 T = TypeVar("T")
 
+_RUN = tuple(column for column in tables.sync_run.columns if column.name != "seq")
+
 
 class SqlReader:
     """Read one study's warehouse; each call sees one moment of it."""
@@ -61,18 +63,18 @@ class SqlReader:
     def runs(self, *, site: str | None = None, limit: int = 50) -> tuple[RunRow, ...]:
         """List runs, newest first."""
         columns = tables.sync_run.c
-        wanted = sa.select(tables.sync_run).order_by(columns.started.desc(), columns.run_id.desc(), columns.site)
+        wanted = sa.select(*_RUN).order_by(columns.started.desc(), columns.run_id.desc(), columns.site)
         if site is not None:
             wanted = wanted.where(columns.site == site)
         return self._rows(wanted.limit(limit), lambda row: RunRow(**row))
 
     def last_success(self, site: str, *, kind: str | None = None) -> RunRow | None:
-        """Give the site's newest run that went through, of one kind or of any; None where there is none."""
+        """Give the site's last run that went through, of one kind or of any; None where there is none."""
         columns = tables.sync_run.c
-        wanted = sa.select(tables.sync_run).where(columns.site == site, columns.outcome == "ok")
+        wanted = sa.select(*_RUN).where(columns.site == site, columns.outcome == "ok")
         if kind is not None:
             wanted = wanted.where(columns.kind == kind)
-        newest = wanted.order_by(columns.started.desc(), columns.run_id.desc()).limit(1)
+        newest = wanted.order_by(columns.seq.desc(), columns.started.desc()).limit(1)
         with self._reading() as reading:
             found = reading.execute(newest).one_or_none()
         return None if found is None else RunRow(**found._mapping)
@@ -80,7 +82,7 @@ class SqlReader:
     def run(self, run_id: str) -> tuple[RunRow, ...]:
         """Give what one run did, a row a site."""
         columns = tables.sync_run.c
-        wanted = sa.select(tables.sync_run).where(columns.run_id == run_id).order_by(columns.site)
+        wanted = sa.select(*_RUN).where(columns.run_id == run_id).order_by(columns.site)
         return self._rows(wanted, lambda row: RunRow(**row))
 
     def parked(self, *, site: str | None = None, undecided: bool = False) -> tuple[ParkedRun, ...]:
@@ -98,7 +100,7 @@ class SqlReader:
         columns, runs = tables.check_coverage.c, tables.sync_run.c
         if run_id is None:
             noted = sa.exists().where(columns.site == runs.site, columns.run_id == runs.run_id)
-            newest = sa.select(runs.run_id).where(runs.site == site, noted).order_by(runs.started.desc()).limit(1)
+            newest = sa.select(runs.run_id).where(runs.site == site, noted).order_by(runs.seq.desc()).limit(1)
             with self._reading() as reading:
                 run_id = reading.execute(newest).scalar_one_or_none()
         wanted = sa.select(tables.check_coverage).where(columns.site == site, columns.run_id == run_id)
@@ -253,9 +255,9 @@ def _conditions(chosen: QueryFilter) -> list[sa.ColumnElement[bool]]:
 
 def _site_status(reading: sa.Connection, site: str, name: str, aged_before: datetime) -> SiteStatus:
     runs, parked, leases = tables.sync_run, tables.parked_run, tables.lease
-    mine = sa.select(runs).where(runs.c.site == site).order_by(runs.c.started.desc(), runs.c.run_id.desc()).limit(1)
-    last = reading.execute(mine).first()
-    success = sa.select(sa.func.max(runs.c.finished)).where(runs.c.site == site, runs.c.outcome == "ok")
+    in_order = sa.select(*_RUN).where(runs.c.site == site).order_by(runs.c.seq.desc(), runs.c.started.desc()).limit(1)
+    last = reading.execute(in_order).first()
+    success = reading.execute(in_order.where(runs.c.outcome == "ok")).first()
     states = sa.select(query.c.state, sa.func.count()).where(query.c.site == site).group_by(query.c.state)
     aged = sa.select(sa.func.count()).where(
         query.c.site == site, query.c.state == State.OPEN.value, query.c.opened_at < aged_before
@@ -265,7 +267,7 @@ def _site_status(reading: sa.Connection, site: str, name: str, aged_before: date
     return SiteStatus(
         site=site,
         name=name,
-        last_success=reading.execute(success).scalar_one(),
+        last_success=None if success is None else success.finished,
         last_run=None if last is None else RunRow(**last._mapping),
         queries={row[0]: row[1] for row in reading.execute(states)},
         aged=reading.execute(aged).scalar_one(),

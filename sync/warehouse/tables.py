@@ -127,7 +127,10 @@ sync_run = sa.Table(
     sa.Column("exit_code", sa.Integer(), nullable=False),
     sa.Column("counts", sa.JSON(), nullable=False),
     sa.Column("reason", sa.Text()),
+    # a site's runs in the order in which they were noted, whatever this machine's clock said
+    sa.Column("seq", sa.Integer(), nullable=False),
     sa.Index(None, "site", "started"),
+    sa.Index(None, "site", "seq"),
 )
 
 parked_run = sa.Table(

@@ -233,5 +233,10 @@ class SqlSiteTransaction:
 
 
 def put_run(connection: sa.Connection, row: RunRow) -> None:
-    """Write a run's row, over an earlier one of the same run and site."""
-    small_rows.put(connection, tables.sync_run, asdict(row) | {"counts": dict(row.counts)})
+    """Write a run's row, over an earlier one of the same run and site, which keeps its place in their order."""
+    columns = tables.sync_run.c
+    mine = columns.site == row.site
+    seq = connection.execute(sa.select(columns.seq).where(mine, columns.run_id == row.run_id)).scalar()
+    if seq is None:
+        seq = 1 + (connection.execute(sa.select(sa.func.max(columns.seq)).where(mine)).scalar() or 0)
+    small_rows.put(connection, tables.sync_run, asdict(row) | {"counts": dict(row.counts), "seq": seq})

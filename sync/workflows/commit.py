@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 import structlog
 
@@ -142,7 +141,8 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
                     **result.counts(),
                     "cells_known": volume.cells_known,
                     "rows_known": volume.rows_known - stored.counts.deleted + stored.counts.inserted,
-                    "watermark": _next_beginning(catch),
+                    "watermark": delta.watermark.as_plain() if delta.watermark else None,
+                    "full_is_owed": _owes_full(catch),
                 },
             )
         )
@@ -224,15 +224,12 @@ def _kind(delta: Delta) -> str:
     return "full" if delta.complete else "incremental"
 
 
-def _next_beginning(catch: Catch) -> dict[str, Any] | None:
-    """Say where the next pull begins; None where it must be complete.
+def _owes_full(catch: Catch) -> bool:
+    """Tell whether all must be pulled once the columns that are left out are read again.
 
-    Columns that were left out tonight hold what they held: what changed in them meanwhile shows in no later pull but
-    a complete one.
+    They hold what they held: what changed in them meanwhile shows in no later pull but a complete one.
     """
-    if catch.found.impact.absent or catch.delta.watermark is None:
-        return None
-    return catch.delta.watermark.as_plain()
+    return bool(catch.found.impact.absent) or (catch.past.owes_full and not catch.delta.complete)
 
 
 def _site_row(night: Night, delta: Delta) -> SiteRow:

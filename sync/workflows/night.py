@@ -106,7 +106,8 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
     overlap = app.config.run.overlap
     delta = source.changes(before.watermark, known=before.known, full=full, overlap=overlap, progress=progress)
     found = _examine(night, before, delta)
-    if found.impact.reread and not delta.complete:
+    is_back = before.owes_full and not found.impact.absent
+    if (found.impact.reread or is_back) and not delta.complete:
         # rows that did not change at the site may read otherwise
         spent = delta.cost
         delta = source.changes(before.watermark, known=before.known, full=True, overlap=overlap, progress=progress)

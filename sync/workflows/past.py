@@ -33,6 +33,8 @@ class Past:
     watermark: Watermark | None
     known: Known | None
     last_full: datetime | None
+    #: columns were left out since, so that what changed in them shows in no pull but a complete one
+    owes_full: bool = False
     #: filled cells and form rows of the site when it was last pulled whole
     cells: int
     rows: int
@@ -64,6 +66,7 @@ def read(reader: WarehouseReader, site: str) -> Past:
         watermark=_watermark(last.counts.get("watermark")) if last else None,
         known=_known(body),
         last_full=full.started if full else None,
+        owes_full=bool(last and last.counts.get("full_is_owed")),
         cells=int(full.counts.get("cells_known", 0)) if full else 0,
         rows=int(full.counts.get("rows_known", 0)) if full else 0,
     )
@@ -72,11 +75,12 @@ def read(reader: WarehouseReader, site: str) -> Past:
 def full_is_due(past: Past, now: datetime, weekly: str) -> bool:
     """Tell whether everything is to be pulled: never yet, or the weekly night has come since.
 
-    ``now`` is aware, in the study's zone; ``weekly`` is a weekday's three letters or "always".
+    ``now`` is aware, in the study's zone; ``weekly`` is a weekday's three letters or "always". A full pull that lies
+    in the future says that this machine's clock was wrong then or is wrong now, and nothing else.
     """
     if weekly == "always" or past.last_full is None or past.watermark is None or past.known is None:
         return True
-    if now - past.last_full > LONGEST_WITHOUT_FULL:
+    if not timedelta() <= now - past.last_full <= LONGEST_WITHOUT_FULL:
         return True
     day = past.last_full.astimezone(now.tzinfo).date() + timedelta(days=1)
     while day <= now.date():

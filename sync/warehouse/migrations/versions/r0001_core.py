@@ -336,8 +336,10 @@ def _create_tables() -> None:
         sa.Column("exit_code", sa.Integer(), nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("seq", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("site", "run_id", name=op.f("pk_sync_run")),
     )
+    op.create_index(op.f("ix_sync_run_site_seq"), "sync_run", ["site", "seq"], unique=False)
     op.create_index(op.f("ix_sync_run_site_started"), "sync_run", ["site", "started"], unique=False)
     op.create_table(
         "visit",
