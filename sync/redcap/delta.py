@@ -12,7 +12,7 @@ from sync.redcap import missing
 from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers
 from sync.redcap.client import Client
-from sync.redcap.frames import counts_of, groups_of, in_order, of_group, refuse_doubles, without_group
+from sync.redcap.frames import counts_of, groups_of, in_order, last_groups, of_group, refuse_doubles, without_group
 from sync.redcap.logbook import read_log
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
@@ -39,7 +39,9 @@ def delta_of(
     )
     groups = _groups(sighting, whole)
     if target.group is not None:  # a full pull of one group holds no other's rows: the list tells where a record went
-        groups = {name: group for name, group in _last(sighting.listing).items() if group != target.group} | groups
+        groups = {
+            name: group for name, group in last_groups(sighting.listing).items() if group != target.group
+        } | groups
     if known is not None and not sighting.complete:
         groups |= _unlisted(reader, sorted(known.records() - groups.keys() - sighting.vanished))
         wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))
@@ -51,7 +53,7 @@ def delta_of(
     own = _own(groups, target.group)
     notices = sighting.notices
     if target.group is not None:
-        notices += without_group(sighting.listing, sighting.structure)
+        notices += without_group(groups, sighting.structure)
     fetched = _of_all(sighting.fetched, sighting, target) if sighting.fetched else _of_some(whole, sighting, target)
     delta = Delta(
         head=head_of(fetched.parts.empty, sighting.structure, target, withheld=fetched.withheld, notices=notices),
@@ -188,7 +190,7 @@ def _unlisted(reader: Reader, records: list[str]) -> dict[str, str | None]:
     """Look for known records that were not listed: they have no data in the listed events, or are gone."""
     found: dict[str, str | None] = {}
     for start in range(0, len(records), _IDS):
-        found |= _last(reader.listing(records=records[start : start + _IDS]))
+        found |= last_groups(reader.listing(records=records[start : start + _IDS]))
     return found
 
 
@@ -196,11 +198,7 @@ def _groups(sighting: Sighting, whole: pl.DataFrame) -> dict[str, str | None]:
     """Map every record that was seen to its group; its rows have the last word."""
     if sighting.fetched is not None:
         return dict(sighting.fetched.groups)
-    return _without(_last(sighting.listing) | groups_of(whole, sighting.structure), sighting.vanished)
-
-
-def _last(frame: pl.DataFrame) -> dict[str, str | None]:
-    return dict(zip(frame["record"].to_list(), frame["group"].to_list(), strict=True))
+    return _without(last_groups(sighting.listing) | groups_of(whole, sighting.structure), sighting.vanished)
 
 
 def _own(groups: Mapping[str, str | None], group: str | None) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -96,15 +96,20 @@ def owners_of(listing: pl.DataFrame) -> pl.DataFrame:
     return listing.select("record", "group").unique(maintain_order=True)
 
 
+def last_groups(listing: pl.DataFrame) -> dict[str, str | None]:
+    """Map the records of a list to their groups; the last row has the last word."""
+    return dict(zip(listing["record"].to_list(), listing["group"].to_list(), strict=True))
+
+
 def own_records(listing: pl.DataFrame, group: str | None) -> list[str]:
     """Name the records of a list (those of a group), in the server's order, each once."""
     own = listing if group is None else listing.filter(pl.col("group") == group)
     return own["record"].unique(maintain_order=True).to_list()
 
 
-def without_group(listing: pl.DataFrame, structure: ProjectStructure) -> tuple[str, ...]:
-    """Notice the records that belong to none of a project's groups, by their count."""
-    count = listing.filter(pl.col("group").is_null())["record"].n_unique() if structure.groups else 0
+def without_group(groups: Mapping[str, str | None], structure: ProjectStructure) -> tuple[str, ...]:
+    """Notice the records that belong to none of a project's groups, by their count; ``groups``: record -> group."""
+    count = sum(group is None for group in groups.values()) if structure.groups else 0
     if not count:
         return ()
     return (

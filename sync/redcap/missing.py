@@ -30,6 +30,12 @@ def explained(delta: Delta, sighting: Sighting, book: Logbook | None, known: Kno
         free = book.renamed - set(delta.renamed.values())
         new_names = sum(name not in before or name in book.deleted for name in free)
         untraced = traces.untraced(lost, known.of(lost), book.traces, new_names=new_names)
+    elif lost and _hides_groups(delta, sighting, known):
+        untraced = len(lost)
+        notices += (
+            f"{len(lost)} records are gone, and the server no longer tells the groups of any: the token's user may have"
+            " been put into a data access group and see its records alone; ask the site's REDCap administrator",
+        )
     elif lost:
         notices += (
             f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",
@@ -40,6 +46,13 @@ def explained(delta: Delta, sighting: Sighting, book: Logbook | None, known: Kno
             " tell the site's REDCap administrator",
         )
     return replace(delta, log_was_read=book is not None, untraced=untraced, notices=notices)
+
+
+def _hides_groups(delta: Delta, sighting: Sighting, known: Known) -> bool:
+    """Tell whether records had groups, and now none is shown with one."""
+    if delta.groups or sighting.listing["group"].null_count() < sighting.listing.height:
+        return False
+    return any(group is not None for group in known.owners().values())
 
 
 def _unseen(delta: Delta, sighting: Sighting, seen: Collection[str]) -> int:

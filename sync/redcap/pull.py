@@ -22,6 +22,7 @@ from sync.redcap.frames import (
     groups_of,
     in_order,
     joined,
+    last_groups,
     own_records,
     owners_of,
     refuse_doubles,
@@ -110,7 +111,7 @@ def pull(client: Client, target: Target) -> Snapshot:
     """Fetch one complete snapshot; the errors are those of ``sync.ports.source.Source.pull``."""
     reader = open_reader(client, target)
     fetched = all_parts(reader, target, with_prints=False)
-    notices = without_group(fetched.owners, reader.structure) if target.group else ()
+    notices = without_group(last_groups(fetched.owners), reader.structure) if target.group else ()
     head = head_of(fetched.parts.empty, reader.structure, target, withheld=fetched.withheld, notices=notices)
     return replace(head, rows=fetched.parts.whole())
 

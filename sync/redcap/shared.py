@@ -12,8 +12,9 @@ from sync.config import SiteConfig
 from sync.errors import SyncError
 from sync.redcap.changes import Request, Sighting, columns_of, design_of
 
-#: seconds after which a look is too old for a site that comes late
+#: seconds after which a look is too old for a site that comes late, and a failure for one that did not wait for it
 _OLDEST = 3600.0
+_OLDEST_FAILURE = 60.0
 
 Key = tuple[str, int, str]
 """Address, project and token: sites with the same three share."""
@@ -94,7 +95,7 @@ def _answers(look: _Look, request: Request, now: float) -> bool:
     if now - look.at > _OLDEST:
         return False
     if look.sighting is None:
-        return look.failure is not None
+        return look.failure is not None and now - look.at <= _OLDEST_FAILURE
     sighting, since = look.sighting, request.since
     if sighting.complete:
         return True

@@ -18,7 +18,7 @@ from sync.redcap.changes import Request, Sighting, look
 from sync.redcap.circuit import Circuits
 from sync.redcap.client import Client
 from sync.redcap.delta import delta_of
-from sync.redcap.frames import without_group
+from sync.redcap.frames import last_groups, without_group
 from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream
 from sync.redcap.shared import Shares
 from sync.redcap.standing import standing_of
@@ -72,7 +72,7 @@ class RedcapSource:
         else:
             sighting, _ = self._sighting(client, target, Request(since=None))
             snapshot = delta_of(client, target, sighting, None).snapshot()
-            snapshot = replace(snapshot, notices=without_group(sighting.listing, sighting.structure))
+            snapshot = replace(snapshot, notices=without_group(last_groups(sighting.listing), sighting.structure))
         self._finished(snapshot, began, records=snapshot.records, rows=snapshot.rows.height)
         return snapshot
 

@@ -105,6 +105,17 @@ def test_a_failed_look_fails_those_that_waited_and_is_not_repeated_for_them(proj
     assert opened("south", shares).pull().records == 2
 
 
+def test_a_site_that_comes_a_while_after_a_failed_look_tries_for_itself(project: FakeProject) -> None:
+    clock = FakeClock()
+    project.faults["record"] = lambda form, count: (503, {}, "<html/>")
+    shares = Shares()
+    with pytest.raises(SourceUnavailable):
+        opened("north", shares, clock=clock).pull()
+    project.faults.clear()
+    clock.seconds += 90
+    assert opened("south", shares, clock=clock).pull().records == 2
+
+
 def test_an_unknown_group_and_a_hidden_group_concern_their_site(project: FakeProject) -> None:
     shares = Shares()
     with pytest.raises(SourceMismatch, match="no data access group 'nort'"):

@@ -84,6 +84,32 @@ def test_a_record_without_a_group_is_reported_and_no_row_crosses(trial):
     assert held == {"s_north": {"R4", "R6"}, "s_south": {"R1", "R2", "R3", "R5", "R7"}}
 
 
+def test_a_record_without_a_group_is_reported_though_the_list_of_ids_does_not_hold_it(trial):
+    app = trial.app("two", groups=["north", "south"])
+    assert small.run_night(app).exit_code == 0
+    trial.move(timedelta(hours=30))
+    trial.write("R50", "day", weight="70")
+    done = small.run_night(app)
+    assert {site.kind for site in done.sites} == {"incremental"}
+    assert all(any("1 record of the project belongs to no" in n for n in site.notices) for site in done.sites)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("token", [small.TOKEN, small.BLIND])
+def test_a_token_s_user_who_was_put_into_a_group_deletes_nobody(trial, token, full):
+    app = trial.app("grouped", token=token)
+    assert small.run_night(app).exit_code == 0
+    before = trial.dump("grouped")
+    name = "owner" if token == small.TOKEN else "blind"
+    trial.handle.put_user(replace(trial.handle.project.users[name], dag="north"))
+    for record in ("R1", "R3", "R5"):  # few enough for the brake on mass deletion
+        trial.handle.assign_dag(record, "north")
+    trial.move(timedelta(hours=25))
+    done = small.run_night(app, full=full)
+    assert (done.exit_code, done.sites[0].outcome) == (5, "braked"), done.sites[0]
+    assert trial.dump("grouped") == before
+
+
 def test_a_field_renamed_at_the_site_stops_it_and_changes_nothing(trial):
     before = trial.dump("one")
     fields = small.with_field(trial.handle.structure, "weight", field_name="weight_kg")
