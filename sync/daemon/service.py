@@ -107,6 +107,7 @@ def run_once(daemon: Daemon) -> int:
     due = _due(daemon)
     if not due or daemon.stop.is_set():
         return 0
+    daemon.supervisor.status(f"at work on {', '.join(due)}")
     log.info("daemon.pass.started", sites=len(due))
     results = _work(daemon, [daemon.app.config.site(site) for site in due])
     daemon.after_pass(results)

@@ -73,6 +73,7 @@ def test_both_services_keep_the_same_restrictions() -> None:
     first, second = settings("syncline.service"), settings("syncline-run.service")
     own = {"Description", "Type", "NotifyAccess", "ExecStart", "KillMode", "TimeoutStopSec", "TimeoutStartSec"}
     own |= {"WatchdogSec", "Restart", "RestartSec", "RestartPreventExitStatus", "SuccessExitStatus", "WantedBy"}
+    own |= {"StartLimitIntervalSec", "StartLimitBurst"}
     assert {key: value for key, value in first.items() if key not in own} == {
         key: value for key, value in second.items() if key not in own
     }

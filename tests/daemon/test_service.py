@@ -183,6 +183,7 @@ def test_it_waits_on_the_stop_and_never_longer_than_a_sign_of_life(tmp_path: Pat
     assert play.heard.said[0] == "ready"
     assert play.heard.said[-1] == "stopping"
     assert "next: north at 2026-03-02 02:00 CST" in play.heard.said
+    assert "at work on north" in play.heard.said
     # 30 hours at a sign of life each 10 minutes, and a few for the passes
     assert 180 <= play.heard.said.count("beat") <= 200
 
