@@ -264,8 +264,8 @@ class WarehouseReader(Protocol):
         """Tell one cell's whole life, oldest first: first value with its run, each change, the end of its row."""
         ...
 
-    def frames(self, site: str) -> tuple[FormFrame, ...]:
-        """Give back the site's frames as they were stored, rows by record, event and instance."""
+    def frames(self, site: str, records: Sequence[str] | None = None) -> tuple[FormFrame, ...]:
+        """Give back the site's frames (of some records) as they were stored, rows by record, event and instance."""
         ...
 
     def state(self, site: str, name: str) -> Any:

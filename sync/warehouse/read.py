@@ -1,6 +1,6 @@
 """Read the warehouse (``WarehouseReader`` of the ports)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -144,10 +144,10 @@ class SqlReader:
         with self._reading() as reading:
             return history.of_cell(reading, catalogue.read(reading), cell)
 
-    def frames(self, site: str) -> tuple[FormFrame, ...]:
-        """Give back the site's frames as they were stored, rows by record, event and instance."""
+    def frames(self, site: str, records: Sequence[str] | None = None) -> tuple[FormFrame, ...]:
+        """Give back the site's frames (of some records) as they were stored, rows by record, event and instance."""
         with self._reading() as reading:
-            return stored_frames.read(reading, self._study, catalogue.read(reading), site)
+            return stored_frames.read(reading, self._study, catalogue.read(reading), site, records)
 
     def state(self, site: str, name: str) -> Any:
         """Read a small value that the site's last run left."""

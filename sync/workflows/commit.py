@@ -25,8 +25,9 @@ from sync.workflows.braking import Stood
 from sync.workflows.drift import Examined
 from sync.workflows.followup import FollowedUp, Standing
 from sync.workflows.gathering import Gathered, Held, Seen
-from sync.workflows.judging import Judged, Reading
+from sync.workflows.judging import Judged
 from sync.workflows.past import Past
+from sync.workflows.reading import Reading
 from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
 
 log = structlog.get_logger()

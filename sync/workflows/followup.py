@@ -14,7 +14,7 @@ from sync.queries.acts import Act
 from sync.queries.model import LIVE, ActorKind, Query, QueryEventDraft, QueryKey
 from sync.queries.reconcile import Reconciled
 from sync.workflows.gathering import Seen
-from sync.workflows.judging import Reading
+from sync.workflows.reading import Reading
 
 ACTOR = "syncline"
 

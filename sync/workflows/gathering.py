@@ -5,7 +5,7 @@ columns that checks across subjects read.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.coordinates import RowKey
@@ -13,13 +13,12 @@ from schemas.frames import FormFrame
 from sync.harmonise import harmonise
 from sync.queries import reconcile
 from sync.queries.model import Query
-from sync.workflows.judging import Cells, Judged, Place, Reading
+from sync.workflows.answers import NotedCells, NotedConditions, Place, Texts
+from sync.workflows.judging import Judged
+from sync.workflows.reading import Reading
 from validators import engine, reach
 from validators.findings import Condition, Conditions, Judgement
 from validators.joining import Joint, Narrow
-
-Texts = tuple[str | None, str | None]
-"""A cell as entered and as harmonised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ class Gathered:
         if not self._complete:
             self._only = Seen(
                 judgement=judged.judgement,
-                cells=Cells(judged.seen),
+                cells=judged.cells,
                 touched=judged.touched | judged.again,
                 rejudged=judged.rejudged,
             )
@@ -97,7 +96,7 @@ class Gathered:
             return
         self._waiting = [query for query in self._waiting if query.key.record not in judged.touched]
         failing = {(found.row, found.check, found.field) for found in judged.judgement.findings}
-        cells = Cells(judged.seen)
+        cells = judged.cells
         for query in mine:
             row, check, field = query.key.row, query.key.check, query.key.field
             fails = (row, check, field) in failing
@@ -119,8 +118,8 @@ class Gathered:
             return self._only
         if not self._complete:
             return Seen(
-                judgement=self._joint.joined(_Answers({}, {}, wide=self._wide, delivered=frozenset())),
-                cells=_Texts({}),
+                judgement=self._joint.joined(NotedConditions({}, {}, wide=self._wide, delivered=frozenset())),
+                cells=NotedCells({}),
                 touched=frozenset(),
             )
         wider: dict[str, Conditions] = {}
@@ -137,40 +136,5 @@ class Gathered:
             )
             self._joint.add(judgement)
             wider = {frame.form.name: judgement.conditions for frame in frames}
-        answers = _Answers(self._answers, wider, wide=self._wide, delivered=frozenset(self._delivered))
-        return Seen(judgement=self._joint.joined(answers), cells=_Texts(self._texts))
-
-
-class _Answers(Conditions):
-    """Answer from what was noted of the parts, and from the checks that saw the whole site."""
-
-    def __init__(
-        self,
-        noted: Mapping[Place, Condition | None],
-        wider: Mapping[str, Conditions],
-        *,
-        wide: frozenset[str],
-        delivered: frozenset[str],
-    ) -> None:
-        """Take ``wider`` by form; ``delivered`` names the forms that the site has at all."""
-        self._noted = noted
-        self._wider = wider
-        self._wide = wide
-        self._delivered = delivered
-
-    def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
-        if row.instrument not in self._delivered:
-            return Condition.NOT_EVALUATED
-        if check in self._wide and row.instrument in self._wider:
-            return self._wider[row.instrument].at(check=check, row=row, field=field)
-        return self._noted.get((row, check, field))
-
-
-class _Texts(reconcile.Cells):
-    """Show the cells that were noted."""
-
-    def __init__(self, noted: dict[tuple[RowKey, str], Texts]) -> None:
-        self._noted = noted
-
-    def at(self, *, row: RowKey, field: str) -> Texts | None:
-        return self._noted.get((row, field))
+        answers = NotedConditions(self._answers, wider, wide=self._wide, delivered=frozenset(self._delivered))
+        return Seen(judgement=self._joint.joined(answers), cells=NotedCells(self._texts))

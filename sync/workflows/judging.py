@@ -5,14 +5,14 @@ one is judged at once (``judge_delta``), a pull that is only looked at as well (
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 import polars as pl
 
 from schemas.builtin import builtin_checks
-from schemas.coordinates import KEY_COLUMNS, RowKey
+from schemas.coordinates import RowKey
 from schemas.frames import FormFrame
 from schemas.project import Snapshot
 from schemas.pull import Delta
@@ -23,28 +23,16 @@ from sync.harmonise.harmonise import Harmonised
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
 from sync.workflows import drift, merging
+from sync.workflows.answers import NotedCells, Texts
+from sync.workflows.cells import Cells
 from sync.workflows.drift_held import Column
-from validators import engine, holds, messages, reach
-from validators.findings import Condition, Conditions, Finding, Judgement
+from sync.workflows.reading import Reading
+from sync.workflows.rejudging import Asked, Rejudged, Stored, judged, rejudge
+from validators import engine, holds, reach
+from validators.findings import Condition, Conditions, Judgement
 from validators.library import outcomes
 
 NOTHING_ABSENT: Mapping[Column, str] = {}
-
-Place = tuple[RowKey, str, str]
-"""Where a query asks: row, check and field."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Say how a pull is read and judged; found once for all of its parts."""
-
-    plan: SitePlan
-    study: Study
-    mapping: SiteMapping
-    #: aware, in the study's zone: what "today" means
-    as_of: datetime
-    #: study columns that are left out, with the reason (drift)
-    absent: Mapping[Column, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +51,15 @@ class Judged:
     again: frozenset[str] = frozenset()
     #: checks that were judged for every record all the same
     rejudged: frozenset[str] = frozenset()
-    #: all that was judged: the whole site's frames where such checks were; None: those of the pull
+    #: the frames of all records that were judged whole; None: those of the pull
     whole: tuple[FormFrame, ...] | None = None
+    #: the cells under standing queries of records that only such checks looked at
+    texts: Mapping[tuple[RowKey, str], Texts] = field(default_factory=dict)
 
     @property
-    def seen(self) -> tuple[FormFrame, ...]:
-        """Give the frames that hold every cell which was judged."""
-        return self.harmonised.frames if self.whole is None else self.whole
+    def cells(self) -> NotedCells:
+        """Show every cell that a standing query may ask about."""
+        return NotedCells(self.texts, Cells(self.harmonised.frames if self.whole is None else self.whole))
 
     def concerns(self, record: str, check: str) -> bool:
         """Tell whether this judgement can say anything of a check at a record."""
@@ -113,18 +103,18 @@ def judge_delta(
     delta: Delta,
     reading: Reading,
     *,
-    stored: Callable[[Study], Sequence[FormFrame]],
-    asked: Callable[[], Collection[Place]] = frozenset,
+    stored: Stored,
+    asked: Callable[[], Asked] = Asked,
     again: Callable[[], Collection[str]] = frozenset,
 ) -> tuple[Judged, ...]:
     """Judge the subjects that changed since the last pull; gives nothing where there is nothing to look at.
 
-    Two kinds of checks see the whole site all the same, with ``stored`` frames in the place of what did not change:
+    Two kinds of checks see the whole site all the same, with what is ``stored`` in the place of what did not change:
     those that look across subjects, and those that a day's passing can make fail. ``asked`` gives the places where
     the site is asked already: only a new finding can be held back by another. ``again`` names records that are to be
     judged by all checks as they are stored: a person asked about them since a run last looked.
     """
-    study, plan, as_of = reading.study, reading.plan, reading.as_of
+    study = reading.study
     snapshot = delta.snapshot()
     wide, ages = reach.site_wide(study), reach.aging(study)
     touched = _records(snapshot) | delta.gone
@@ -134,33 +124,28 @@ def judge_delta(
     harmonised = _harmonised(snapshot, reading)
     frames = harmonised.frames
     if once_more:
-        frames = merging.merge(merging.only(stored(study), once_more), frames, touched)
-    looked_at = touched | once_more
-    part = engine.judge(study, frames, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=wide)
-    judgement, whole = part, frames
+        frames = merging.merge(stored.frames(study, sorted(once_more)), frames, touched)
+    judgement = judged(reading, frames, leaving=wide)
+    texts: Mapping[tuple[RowKey, str], Texts] = {}
     if wide or ages:
-        whole = merging.merge(stored(study), harmonised.frames, touched)
-        wider = engine.judge(study, whole, site=plan.slug, prefix=plan.prefix, as_of=as_of, only=wide | ages)
-        known = asked()
-        fresh = {f.row.record for f in wider.findings if (f.row, f.check, f.field) not in known} - looked_at
-        beside: tuple[Finding, ...] = ()
-        if fresh:
-            own = merging.only(whole, fresh)
-            others = wide | ages
-            beside = engine.judge(study, own, site=plan.slug, prefix=plan.prefix, as_of=as_of, leaving=others).findings
-        judgement = _combined(part, wider, study, wide=wide, ages=ages, touched=looked_at, beside=beside)
-    judged = Judged(
-        study=study,
-        snapshot=snapshot,
-        harmonised=harmonised,
-        judgement=judgement,
-        responses=outcomes.derive(harmonised.frames, study),
-        touched=touched,
-        again=once_more,
-        rejudged=wide | ages,
-        whole=whole,
+        seen = rejudge(reading, harmonised.frames, touched, stored, asked())
+        looked_at = touched | once_more
+        judgement = _combined(judgement, seen, study, wide=wide, ages=ages, touched=looked_at)
+        texts = seen.texts
+    return (
+        Judged(
+            study=study,
+            snapshot=snapshot,
+            harmonised=harmonised,
+            judgement=judgement,
+            responses=outcomes.derive(harmonised.frames, study),
+            touched=touched,
+            again=once_more,
+            rejudged=wide | ages,
+            whole=frames,
+            texts=texts,
+        ),
     )
-    return (judged,)
 
 
 def judge_frames(frames: Sequence[FormFrame], study: Study, plan: SitePlan, *, as_of: datetime) -> Judgement:
@@ -170,20 +155,13 @@ def judge_frames(frames: Sequence[FormFrame], study: Study, plan: SitePlan, *, a
 
 def _judged(snapshot: Snapshot, reading: Reading, *, leaving: Collection[str]) -> Judged:
     """Judge whole records of which nobody else's data are needed."""
-    study, plan = reading.study, reading.plan
+    study = reading.study
     harmonised = _harmonised(snapshot, reading)
     return Judged(
         study=study,
         snapshot=snapshot,
         harmonised=harmonised,
-        judgement=engine.judge(
-            study,
-            harmonised.frames,
-            site=plan.slug,
-            prefix=plan.prefix,
-            as_of=reading.as_of,
-            leaving=leaving,
-        ),
+        judgement=judged(reading, harmonised.frames, leaving=leaving),
         responses=outcomes.derive(harmonised.frames, study),
         touched=_records(snapshot),
     )
@@ -237,23 +215,22 @@ class _Either(Conditions):
 
 def _combined(
     part: Judgement,
-    whole: Judgement,
+    seen: Rejudged,
     study: Study,
     *,
     wide: frozenset[str],
     ages: frozenset[str],
     touched: frozenset[str],
-    beside: Sequence[Finding],
 ) -> Judgement:
     """Join what was seen of the changed records with what the wide and the aging checks saw of the whole site.
 
-    A finding is held back where a graver one explains it, whichever part saw that; ``beside`` are findings of
-    unchanged records that count for this alone.
+    A finding is held back where a graver one explains it, whichever part saw that.
     """
+    whole = seen.judgement
     further = [each for each in whole.findings if each.check in wide or each.row.record not in touched]
     specs = {spec.id: spec for spec in (*study.checks, *builtin_checks())}
     own = (*part.findings, *further)
-    held = holds.hold((*own, *beside), specs)[: len(own)]
+    held = holds.hold((*own, *seen.beside), specs)[: len(own)]
     findings = sorted(held, key=lambda each: each.row.record)
     return Judgement(
         site=part.site,
@@ -265,26 +242,3 @@ def _combined(
         ),
         conditions=_Either(part, whole, wide=wide, touched=touched),
     )
-
-
-class Cells:
-    """Show cells as they are now, so that a closing query can hold the new value beside the old one."""
-
-    def __init__(self, frames: Sequence[FormFrame]) -> None:
-        """Keep the frames; a form is indexed when it is first asked for."""
-        self._frames = {frame.form.name: frame for frame in frames}
-        self._places: dict[str, dict[tuple[object, ...], int]] = {}
-
-    def at(self, *, row: RowKey, field: str) -> tuple[str | None, str | None] | None:
-        """Give raw and harmonised text of a cell; None where no such cell exists."""
-        frame = self._frames.get(row.instrument)
-        if frame is None or field not in frame.raw.columns:
-            return None
-        places = self._places.get(row.instrument)
-        if places is None:
-            keys = frame.rows.select(KEY_COLUMNS).iter_rows()
-            places = self._places[row.instrument] = {key: place for place, key in enumerate(keys)}
-        place = places.get((row.site, row.record, row.event, row.instrument, row.instance))
-        if place is None:
-            return None
-        return frame.raw[field][place], messages.text_of(frame.rows[field][place])

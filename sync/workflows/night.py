@@ -17,7 +17,7 @@ from sync.config import SiteConfig
 from sync.ports.application import Application
 from sync.ports.source import Progress
 from sync.ports.stored import ParkedRun, QueryFilter, RunRow
-from sync.ports.warehouse import Warehouse
+from sync.ports.warehouse import Warehouse, WarehouseReader
 from sync.queries.model import LIVE, Query
 from sync.workflows import braking, drift, followup, judging, mapped, past
 from sync.workflows.braking import Braked
@@ -25,6 +25,7 @@ from sync.workflows.commit import Catch, DryRun, Night, commit
 from sync.workflows.drift import Examined
 from sync.workflows.judging import Judged
 from sync.workflows.past import Past
+from sync.workflows.rejudging import Asked, Stored
 from sync.workflows.results import NightOptions, SiteResult
 
 log = structlog.get_logger()
@@ -124,11 +125,20 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
         judged = judging.judge_delta(
             delta,
             reading,
-            stored=lambda study: app.warehouse(study).reader().frames(site.slug),
-            asked=lambda: {(query.key.row, query.key.check, query.key.field) for query in reader.queries(_live(site))},
+            stored=Stored(
+                records=lambda: reader.records(site.slug),
+                frames=lambda study, records: app.warehouse(study).reader().frames(site.slug, records),
+            ),
+            asked=lambda: _asked(reader, site),
             again=lambda: followup.asked_since(reader.queries(replace(_live(site), asked_again=True))),
         )
     return Catch(past=before, delta=delta, found=found, reading=reading, judged=judged)
+
+
+def _asked(reader: WarehouseReader, site: SiteConfig) -> Asked:
+    queries = reader.queries(QueryFilter(sites=(site.slug,)))
+    places = {(query.key.row, query.key.check, query.key.field): query.state in LIVE for query in queries}
+    return Asked(places=frozenset(places), live=frozenset(place for place, is_live in places.items() if is_live))
 
 
 def _live(site: SiteConfig) -> QueryFilter:

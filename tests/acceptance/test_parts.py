@@ -23,6 +23,7 @@ from sync import bootstrap
 from sync.demo import stage
 from sync.queries.model import QueryKey
 from sync.workflows import gathering, judging
+from sync.workflows.reading import Reading
 from sync.workflows.run import RunResult
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
@@ -190,7 +191,7 @@ def test_parts_put_together_say_what_the_whole_site_says(erring, size):
         app.close()
 
 
-def compare_judged(snapshot: Snapshot, reading: judging.Reading, size: int, chance: random.Random) -> None:
+def compare_judged(snapshot: Snapshot, reading: Reading, size: int, chance: random.Random) -> None:
     whole = judging.judge_pull(snapshot, reading.plan, as_of=reading.as_of, absent=reading.absent)
     queries = _queries(whole, chance)
     gathered = gathering.Gathered(reading, queries, complete=True)
@@ -212,7 +213,7 @@ def compare_judged(snapshot: Snapshot, reading: judging.Reading, size: int, chan
     assert any(each.held_by for each in wanted.findings)
     assert {each.check: each for each in seen.judgement.coverage} == {each.check: each for each in wanted.coverage}
     assert set(seen.judgement.not_evaluated) == {each for each in wanted.not_evaluated if each.count}
-    cells = judging.Cells(whole.seen)
+    cells = whole.cells
     told = set()
     for query in queries:
         place = {"check": query.key.check, "row": query.key.row, "field": query.key.field}

@@ -18,7 +18,7 @@ from sync.errors import IllegalTransition
 from sync.ports.stored import QueryFilter
 from sync.queries.model import AnswerCode, Trigger
 from sync.sandbox.faults import Fault, Mode
-from sync.workflows import desk
+from sync.workflows import desk, rejudging
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
 from tests.workflows import small
@@ -38,6 +38,13 @@ def playing(tmp_path: Path, erring_projects: dict[str, str]) -> Iterator[stage.S
     playing = stage.set_up(tmp_path / "stage", {CENTRE: erring_projects[CENTRE]}, start=START)
     yield playing
     playing.sandbox.close()
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let incremental nights look at what is stored two or three records at a time."""
+    monkeypatch.setattr(rejudging, "_FEW", 2)
+    monkeypatch.setattr(rejudging, "_MANY", 3)
 
 
 class Editor:

@@ -1,0 +1,184 @@
+"""Judge what did not change since the last pull, out of what is stored: a part at a time.
+
+Two kinds of checks look at the whole site every night (decision 5): those that a day's passing can make fail are judged
+part by part; those that look across subjects are judged at the end, on the columns that they read. What standing
+queries want to know is noted on the way, so no part outlives its turn. Pure but for what it is given.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.coordinates import RowKey
+from schemas.frames import FormFrame
+from schemas.parts import PART_ROWS
+from schemas.study import Study
+from sync.workflows import merging
+from sync.workflows.answers import NotedConditions, Place, Texts
+from sync.workflows.cells import Cells
+from sync.workflows.reading import Reading
+from validators import engine, reach
+from validators.findings import Condition, Finding, Judgement
+from validators.joining import Joint, Narrow
+
+_FEW, _MANY = 50, 5_000
+"""Records in one part, at least and at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Read what is stored of a site."""
+
+    #: names every record
+    records: Callable[[], Collection[str]]
+    #: gives the frames of some records
+    frames: Callable[[Study, Sequence[str]], Sequence[FormFrame]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Name the places where the site's queries ask."""
+
+    #: of every query, closed ones included
+    places: frozenset[Place] = frozenset()
+    #: of those that are not decided: a new finding there is no new one
+    live: frozenset[Place] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejudged:
+    """Hold what the checks that look at the whole site saw."""
+
+    judgement: Judgement
+    #: the cells under standing queries of records that did not change
+    texts: Mapping[tuple[RowKey, str], Texts]
+    #: findings of unchanged records, which count where they explain a new one and nowhere else
+    beside: tuple[Finding, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    """Gather one part after another."""
+
+    reading: Reading
+    ages: frozenset[str]
+    wide: frozenset[str]
+    joint: Joint
+    narrow: Narrow
+    #: what standing queries ask, by record
+    asked: Mapping[str, Sequence[Place]]
+    conditions: dict[Place, Condition | None] = field(default_factory=dict)
+    texts: dict[tuple[RowKey, str], Texts] = field(default_factory=dict)
+
+    def add(self, frames: Sequence[FormFrame], records: Collection[str]) -> Judgement:
+        """Take a part; gives what the aging checks saw of it."""
+        judgement = judged(self.reading, frames, only=self.ages)
+        self.joint.add_part(judgement, frames)
+        if self.wide:
+            self.narrow.add(frames)
+        cells = Cells(frames)
+        for record in records:
+            for place in self.asked.get(record, ()):
+                row, check, name = place
+                self.conditions[place] = judgement.conditions.at(check=check, row=row, field=name)
+                found = cells.at(row=row, field=name)
+                if found is not None:
+                    self.texts[row, name] = found
+        return judgement
+
+
+def rejudge(
+    reading: Reading, changed: Sequence[FormFrame], touched: frozenset[str], stored: Stored, asked: Asked
+) -> Rejudged:
+    """Judge a whole site by the checks that must see it: ``changed`` in the place of its ``touched`` records."""
+    study = reading.study
+    wide, ages = reach.site_wide(study), reach.aging(study)
+    parts = _Parts(
+        reading=reading,
+        ages=ages,
+        wide=wide,
+        joint=Joint(study, site=reading.plan.slug),
+        narrow=Narrow(reach.inputs(study)),
+        asked=_by_record(asked.places, wide | ages, without=touched),
+    )
+    parts.add(changed, ())
+    without_rows = tuple(frame.without_rows() for frame in changed)
+    beside: list[Finding] = []
+    shown = set(touched)
+    for records, frames in _in_parts(study, without_rows, touched, stored):
+        fresh = _fresh(parts.add(frames, records), asked) - shown
+        beside += _others(reading, merging.only(frames, fresh), wide | ages) if fresh else ()
+        shown |= fresh
+    wider = judged(reading, parts.narrow.frames(), only=wide, subjects=parts.joint.subjects)
+    if wide:
+        parts.joint.add(wider)
+        for records in _sliced(sorted(_fresh(wider, asked) - shown), _FEW):
+            frames = merging.merge(stored.frames(study, records), without_rows, touched)
+            beside += _others(reading, frames, wide | ages)
+    answers = NotedConditions(
+        parts.conditions,
+        {frame.form.name: wider.conditions for frame in parts.narrow.frames()},
+        wide=wide,
+        delivered=frozenset(frame.form.name for frame in changed),
+    )
+    return Rejudged(judgement=parts.joint.joined(answers), texts=parts.texts, beside=tuple(beside))
+
+
+def judged(
+    reading: Reading,
+    frames: Sequence[FormFrame],
+    *,
+    only: Collection[str] | None = None,
+    leaving: Collection[str] = (),
+    subjects: int | None = None,
+) -> Judgement:
+    """Judge frames as ``reading`` says; see ``validators.engine.judge``."""
+    plan = reading.plan
+    return engine.judge(
+        reading.study,
+        frames,
+        site=plan.slug,
+        prefix=plan.prefix,
+        as_of=reading.as_of,
+        only=only,
+        leaving=leaving,
+        subjects=subjects,
+    )
+
+
+def _in_parts(
+    study: Study, without_rows: Sequence[FormFrame], touched: Collection[str], stored: Stored
+) -> Iterator[tuple[Sequence[str], tuple[FormFrame, ...]]]:
+    """Read the records that did not change, as many at a time as make a part."""
+    left = sorted(set(stored.records()) - set(touched))
+    size, start = _FEW, 0
+    while start < len(left):
+        records = left[start : start + size]
+        frames = merging.merge(stored.frames(study, records), without_rows, touched)
+        start += len(records)
+        rows = max((frame.rows.height for frame in frames), default=0)
+        size = min(max(_FEW, len(records) * PART_ROWS // max(rows, 1)), _MANY)
+        yield records, frames
+
+
+def _fresh(judgement: Judgement, asked: Asked) -> set[str]:
+    """Name the records of findings about which nobody is asked."""
+    return {each.row.record for each in judgement.findings if (each.row, each.check, each.field) not in asked.live}
+
+
+def _others(reading: Reading, frames: Sequence[FormFrame], leaving: Collection[str]) -> tuple[Finding, ...]:
+    return judged(reading, frames, leaving=leaving).findings
+
+
+def _by_record(
+    places: Collection[Place], checks: Collection[str], *, without: Collection[str]
+) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = {}
+    for place in places:
+        if place[1] in checks and place[0].record not in without:
+            found.setdefault(place[0].record, []).append(place)
+    return found
+
+
+def _sliced(records: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(records), size):
+        yield records[start : start + size]
