@@ -109,6 +109,8 @@ class Delta:
     #: where the next pull begins; None: it must be complete (``notices`` say why)
     watermark: Watermark | None
     notices: tuple[str, ...] = ()
+    #: those of ``notices`` that somebody should hear of
+    warnings: tuple[str, ...] = ()
     cost: Cost = Cost()
 
     def snapshots(self) -> Iterator[Snapshot]:

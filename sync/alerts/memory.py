@@ -1,7 +1,7 @@
 """Remember what was told, so that the same trouble is not told again and again.
 
-A small JSON file: per site a digest of its trouble and when it was told. It holds no reason and no value. Where it
-is lost, damaged or cannot be written, trouble is told once too often, never once too seldom.
+A small JSON file: per site a digest of its trouble, and of each warning, and when it was told. It holds no reason and
+no value. Where it is lost, damaged or cannot be written, trouble is told once too often, never once too seldom.
 """
 
 import hashlib
@@ -44,10 +44,25 @@ def is_news(memory: Memory, site: str, trouble: str, *, now: datetime, repeat: t
     return told is None or told.trouble != trouble or now - told.at >= repeat or told.at > now
 
 
+def warning_key(site: str, warning: str) -> str:
+    """Name a warning of a site, to be remembered beside the site's trouble; no slug holds a space."""
+    # a count makes it no other one, a digit in the name of a field does
+    plain = re.sub(r"(?<![\w.])\d+(?![\w.])", "#", warning)
+    return f"{site} {hashlib.sha256(plain.encode()).hexdigest()[:16]}"
+
+
 def recovered(memory: Memory, lines: Sequence[SiteLine]) -> Memory:
-    """Forget the troubles of sites that are done; whoever reached a site has also got past what concerns all."""
+    """Forget the troubles of sites that are done, and the warnings that they no longer give.
+
+    Whoever reached a site has also got past what concerns all.
+    """
     done = {line.site for line in lines if line.exit_code == 0}
-    return {site: told for site, told in memory.items() if site not in done and not (lines and site == WHOLE)}
+    standing = {warning_key(line.site, warning) for line in lines for warning in line.warnings}
+    return {
+        key: told
+        for key, told in memory.items()
+        if not (lines and key == WHOLE) and (key in standing or key.partition(" ")[0] not in done)
+    }
 
 
 def read(path: Path) -> Memory:

@@ -6,7 +6,7 @@ Nothing here raises and nothing here changes an exit code: an alert that does no
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +25,9 @@ from sync.ports.clock import Clock
 from sync.workflows.run import RunResult
 
 log = structlog.get_logger()
+
+_REMINDER = timedelta(days=7) - timedelta(hours=4)
+"""Time after which a warning that still stands is told again; less than a week, as nights are not equally long."""
 
 _GRACE = 5.0
 """Seconds beyond its time-out after which a way is given up: a server that drips bytes resets its own time-out."""
@@ -53,7 +56,8 @@ def after_run(app: Alerting, *results: RunResult) -> bool:
     """Tell of what went wrong in a run (or in several of one pass), once; True where an alert left.
 
     Nobody hears of success, of a dry run, of a site at which another run works, or again of the same trouble
-    within ``alerts.repeat_hours``. The alert names every site of the pass, also those that are well.
+    within ``alerts.repeat_hours``. A warning is told once for as long as the site goes on giving it, with a reminder
+    a week. The alert names every site of the pass, also those that are well.
     """
     prefixes = [site.subject_prefix for site in app.config.sites]
     lines = [
@@ -64,6 +68,7 @@ def after_run(app: Alerting, *results: RunResult) -> bool:
             exit_code=site.exit_code,
             reason=wording.safe(site.reason, prefixes) if site.reason else None,
             counts=site.counts(),
+            warnings=tuple(wording.safe(warning, prefixes) for warning in site.warnings),
         )
         for result in results
         if not result.dry_run
@@ -111,8 +116,10 @@ def _tell(app: Alerting, lines: Sequence[SiteLine], whole: tuple[int, str] | Non
     if whole:
         troubles[memory.WHOLE] = memory.digest("", *whole)
     news = {site for site, trouble in troubles.items() if memory.is_news(known, site, trouble, now=now, repeat=repeat)}
+    lines = [_with_new_warnings(line, known, now) for line in lines]
+    told = [memory.warning_key(line.site, warning) for line in lines for warning in line.warnings]
     accepted = False
-    if news:
+    if news or told:
         alert = Alert(
             at=now,
             exit_code=whole[0] if whole else errors.gravest([line.exit_code for line in lines]),
@@ -122,10 +129,18 @@ def _tell(app: Alerting, lines: Sequence[SiteLine], whole: tuple[int, str] | Non
         )
         accepted = None in _send(channels, alert, settings.timeout).values()
         if accepted:
-            known = {**known, **{site: Told(trouble=trouble, at=now) for site, trouble in troubles.items()}}
+            known = {**known, **{key: Told(trouble=trouble, at=now) for key, trouble in troubles.items()}}
+            known |= {key: Told(trouble="", at=now) for key in told}
     if known != before:
         _remember(settings.state_file, known)
     return accepted
+
+
+def _with_new_warnings(line: SiteLine, known: Memory, now: datetime) -> SiteLine:
+    """Leave out the warnings that were told before."""
+    keys = {warning: memory.warning_key(line.site, warning) for warning in line.warnings}
+    new = [each for each, key in keys.items() if memory.is_news(known, key, "", now=now, repeat=_REMINDER)]
+    return replace(line, warnings=tuple(new))
 
 
 def _marked(line: SiteLine, is_news: bool) -> SiteLine:

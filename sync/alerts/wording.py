@@ -46,14 +46,16 @@ def summary(alert: Alert) -> str:
     if not alert.sites:
         return f"Syncline: no site could be worked on (exit {alert.exit_code})"
     words = ", ".join(f"{line.site} {line.outcome}" for line in alert.troubles)
-    return f"Syncline: {len(alert.troubles)} of {len(alert.sites)} sites in trouble: {words}"
+    trouble = f"{len(alert.troubles)} of {len(alert.sites)} sites in trouble: {words}" if alert.troubles else ""
+    look = f"a person should look at {', '.join(line.site for line in alert.warned)}" if alert.warned else ""
+    return f"Syncline: {'; '.join(each for each in (trouble, look) if each)}"
 
 
 def document(alert: Alert) -> dict[str, Any]:
     """Show an alert as JSON; ``text`` serves chat servers, which read that key."""
     return {
         "format": "syncline/1",
-        "alert": "test" if alert.is_test else "trouble",
+        "alert": "test" if alert.is_test else "trouble" if alert.troubles or not alert.sites else "warning",
         "at": alert.at.isoformat(timespec="seconds"),
         "exit_code": alert.exit_code,
         "text": "\n".join([summary(alert), *_lines(alert), *([alert.link] if alert.link else [])]),
@@ -65,7 +67,8 @@ def document(alert: Alert) -> dict[str, Any]:
 
 def _lines(alert: Alert) -> list[str]:
     whole = [alert.reason] if alert.reason else []
-    return whole + [f"{line.site}: {line.reason}" for line in alert.troubles if line.reason]
+    reasons = [f"{line.site}: {line.reason}" for line in alert.troubles if line.reason]
+    return whole + reasons + [f"{line.site}: {warning}" for line in alert.warned for warning in line.warnings]
 
 
 def _site(line: SiteLine) -> dict[str, Any]:
@@ -76,6 +79,7 @@ def _site(line: SiteLine) -> dict[str, Any]:
         "exit_code": line.exit_code,
         "reason": line.reason,
         "repeated": line.repeated,
+        "warnings": list(line.warnings),
         "counts": dict(line.counts),
     }
 
@@ -87,6 +91,10 @@ def letter(alert: Alert) -> str:
         told = " (told before)" if line.repeated else ""
         lines.append(f"- {line.site} {SENTENCES.get(line.exit_code, SENTENCES[70])} (exit {line.exit_code}){told}.")
         lines.append(f"  Reason: sync runs show {line.run_id}" if line.run_id else "  Reason: see the log")
+    for line in alert.warned:
+        many = len(line.warnings)
+        lines.append(f"- {line.site}: {many} new notice{'s' * (many > 1)} that a person should read.")
+        lines.append("  See: sync status")
     if not alert.sites and not alert.is_test:
         lines.append("The configuration, the study or the warehouse is not usable. See the log, or run: sync doctor")
     fine = sum(line.exit_code == 0 for line in alert.sites)

@@ -48,6 +48,8 @@ def command(
     elif sys.stdout.isatty() or dry_run or invocation.verbose:
         show(result)
     for site in result.sites:
+        for warning in site.warnings:
+            click.echo(f"{site.site}: {warning}", err=True)
         if site.exit_code:
             reason = (site.reason or "").removeprefix(f"{site.site}: ")
             click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {reason}", err=True)
@@ -87,5 +89,6 @@ def show(result: "RunResult") -> None:
     title = f"Run {result.run_id}" + (" (dry run: nothing was kept)" if result.dry_run else "")
     output.table(title, columns, rows)
     for site in result.sites:
-        for notice in site.notices:
+        # warnings go to stderr, whether or not a table is shown
+        for notice in (each for each in site.notices if each not in site.warnings):
             click.echo(f"{site.site}: {notice}")

@@ -66,6 +66,7 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
     output.show(name="sites", title=f"Run {run_id}", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
     if not as_json and csv_path is None:
         _show_reasons(rows)
+        _show_notices(rows)
         for each in parked.values():
             _show_parked(each)
 
@@ -105,6 +106,19 @@ def _show_reasons(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row["why"]:
             click.echo(f"{row['run_id']} {row['site']}: {row['why']}")
+
+
+def _show_notices(rows: list[dict[str, Any]]) -> None:
+    """Say below one run's table what it had to say of each site, the graver first."""
+    for row in rows:
+        warnings = row.get("warnings", [])
+        for warning in warnings:
+            click.secho(f"{row['site']}: {warning}", bold=True)
+        for notice in row.get("notices", []):
+            if notice not in warnings:
+                click.echo(f"{row['site']}: {notice}")
+        if row.get("not_evaluated"):
+            click.echo(f"{row['site']}: {row['not_evaluated']} checks of rows could not be evaluated")
 
 
 def _show_parked(parked: ParkedRun) -> None:

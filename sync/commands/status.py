@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,6 +23,7 @@ COLUMNS = [
     Column(key="answered", title="Answered", right=True),
     Column(key="candidates", title="Candidates", right=True),
     Column(key="parked", title="Parked", right=True),
+    Column(key="notices", title="Notices", right=True),
     Column(key="stale", title=""),
     Column(key="last_success", title="last_success", optional=True),
     Column(key="working", title="working", optional=True),
@@ -37,19 +39,21 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
     now = app.clock.now()
     limit = timedelta(hours=app.config.run.stale_after_hours)
     known = {each.site: each for each in app.warehouse().reader().status(aged_before=now - timedelta(days=AGED_DAYS))}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for site in app.config.sites:
         each = known.get(site.slug)
         last = each.last_success if each else None
         # a success that is yet to come was noted under a clock that was wrong: it says nothing of today
         stale = site.enabled and (last is None or not -limit <= now - last <= limit)
         queries = each.queries if each else {}
+        said = each.last_run.counts if each and each.last_run else {}
         rows.append(
             {
                 "site": site.slug,
                 "name": site.name,
                 "last_success": last.isoformat(timespec="seconds") if last else None,
                 "last_success_ago": ago(now, last),
+                "run_id": each.last_run.run_id if each and each.last_run else None,
                 "last_outcome": each.last_run.outcome if each and each.last_run else "never ran",
                 "reason": each.last_run.reason if each and each.last_run else None,
                 "open": queries.get("OPEN", 0),
@@ -57,6 +61,8 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
                 "answered": queries.get("ANSWERED", 0),
                 "candidates": queries.get("CANDIDATE", 0),
                 "parked": each.parked if each else 0,
+                "notices": len(said.get("notices", ())),
+                "warnings": list(said.get("warnings", ())),
                 "working": each.lease.run_id if each and each.lease else None,
                 "enabled": site.enabled,
                 "stale": stale if as_json else ("STALE" if stale else "" if site.enabled else "disabled"),
@@ -67,6 +73,10 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
         for row in rows:
             if row["reason"] and row["last_outcome"] != "ok":
                 click.echo(f"{row['site']}: {row['reason']}")
+            for warning in row["warnings"]:
+                click.echo(f"{row['site']}: {warning}")
+            if row["notices"] > len(row["warnings"]):
+                click.echo(f"{row['site']}: {row['notices']} notices; `sync runs show {row['run_id']}` lists them")
     return int(any(row["stale"] in (True, "STALE") for row in rows))
 
 

@@ -19,6 +19,8 @@ class SiteLine:
     reason: str | None = None
     #: told before, and not changed since
     repeated: bool = False
+    #: filtered: what somebody should look at though the site need not have failed; those not told before
+    warnings: tuple[str, ...] = ()
     counts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -48,6 +50,11 @@ class Alert:
     def troubles(self) -> tuple[SiteLine, ...]:
         """Give the lines of the sites in trouble."""
         return tuple(line for line in self.sites if line.is_trouble)
+
+    @property
+    def warned(self) -> tuple[SiteLine, ...]:
+        """Give the lines of the sites, in trouble or not, with something to look at."""
+        return tuple(line for line in self.sites if line.warnings)
 
 
 class AlertFailed(Exception):

@@ -52,8 +52,8 @@ def delta_of(
             groups = _without({**groups, **groups_of(more, sighting.structure)}, vanished)
     own = _own(groups, target.group)
     notices = sighting.notices
-    if target.group is not None:
-        notices += without_group(groups, sighting.structure)
+    ownerless = without_group(groups, sighting.structure) if target.group is not None else ()
+    notices += ownerless
     fetched = _of_all(sighting.fetched, sighting, target) if sighting.fetched else _of_some(whole, sighting, target)
     delta = Delta(
         head=head_of(fetched.parts.empty, sighting.structure, target, withheld=fetched.withheld, notices=notices),
@@ -68,6 +68,7 @@ def delta_of(
         },
         watermark=sighting.watermark,
         notices=notices,
+        warnings=ownerless,
         cost=Cost(
             rows_listed=sighting.cost.rows_listed + reader.cost.rows_listed,
             rows_whole=sighting.cost.rows_whole + reader.cost.rows_whole,

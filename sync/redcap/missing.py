@@ -23,7 +23,8 @@ def explained(delta: Delta, sighting: Sighting, book: Logbook | None, known: Kno
     ``book``: the log since the watermark; None where it cannot tell. ``seen``: the project's
     records that this pull saw, whatever their group.
     """
-    untraced, notices = 0, delta.notices
+    untraced = 0
+    told: tuple[str, ...] = ()
     lost = delta.gone - delta.moved_away - delta.renamed.keys()
     if book is not None:
         before = known.records()
@@ -32,20 +33,26 @@ def explained(delta: Delta, sighting: Sighting, book: Logbook | None, known: Kno
         untraced = traces.untraced(lost, known.of(lost), book.traces, new_names=new_names)
     elif lost and _hides_groups(delta, sighting, known):
         untraced = len(lost)
-        notices += (
+        told += (
             f"{len(lost)} records are gone, and the server no longer tells the groups of any: the token's user may have"
             " been put into a data access group and see its records alone; ask the site's REDCap administrator",
         )
     elif lost:
-        notices += (
+        told += (
             f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",
         )
     if unseen := _unseen(delta, sighting, seen):
-        notices += (
+        told += (
             f"the server's log calls {unseen} records made since the last pull that no answer of the server held;"
             " tell the site's REDCap administrator",
         )
-    return replace(delta, log_was_read=book is not None, untraced=untraced, notices=notices)
+    return replace(
+        delta,
+        log_was_read=book is not None,
+        untraced=untraced,
+        notices=(*delta.notices, *told),
+        warnings=(*delta.warnings, *told),
+    )
 
 
 def _hides_groups(delta: Delta, sighting: Sighting, known: Known) -> bool:

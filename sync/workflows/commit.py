@@ -140,6 +140,7 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
                 exit_code=0,
                 counts={
                     **result.counts(),
+                    **result.told(),
                     "cells_known": volume.cells_known,
                     "rows_known": volume.rows_known - stored.counts.deleted + stored.counts.inserted,
                     "watermark": delta.watermark.as_plain() if delta.watermark else None,
@@ -246,10 +247,15 @@ def _site_row(night: Night, delta: Delta) -> SiteRow:
 def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, let_through: tuple[str, ...]) -> SiteResult:
     delta, judgement = catch.delta, stored.seen.judgement
     notices = [*delta.notices, *stored.notices, *catch.found.impact.notices]
+    warnings = list(delta.warnings)
+    if left_out := drift.left_out(night.site.slug, catch.found.impact):
+        notices.append(left_out)
+        warnings.append(left_out)
     if not delta.record_ids:
         notices.append("the project holds no records yet")
     if delta.missed:
         notices.append(f"the full pull found {delta.missed} changed records that incremental pulls had missed")
+        warnings.append(notices[-1])
     if after.left:
         notices.append(followup.left_behind(after.left, delta.head.structure.project_id))
     notices += [f"let through a brake: {reason}" for reason in let_through]
@@ -266,4 +272,5 @@ def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, let_
         missed=delta.missed,
         drift=catch.found.drift.counts(),
         notices=tuple(notices),
+        warnings=tuple(warnings),
     )

@@ -34,6 +34,7 @@ MARKS_STATE = "structure_marks"
 """Name of the site state that holds the last run's :attr:`Examined.marks`."""
 
 _MOST_LINES = 40
+_MOST_NAMES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,24 @@ def refusal(site: str, impact: Impact) -> str:
         + "\n".join(lines)
         + f"\n  Correct the mapping or ask the site; accept with `sync sites drift --site {site} --accept`."
     )
+
+
+def left_out(site: str, impact: Impact) -> str | None:
+    """Word which columns are left out of a site that goes on, and which checks with them; None where none is."""
+    if not impact.absent:
+        return None
+    fields = sorted({f"{form}.{column.partition('___')[0]}" for form, column in impact.absent})
+    checks = sorted(check for check, names in impact.checks.items() if not set(fields).isdisjoint(names))
+    stopped = f"; not evaluated because of it: {_listed(checks)}" if checks else ""
+    return (
+        f"left out since the site changed its project: {_listed(fields)}{stopped}; correct the mapping or ask the"
+        f" site, and accept with `sync sites drift --site {site} --accept`"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def withheld(snapshot: Snapshot, study: Study, mapping: SiteMapping) -> dict[str, str]:

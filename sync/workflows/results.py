@@ -1,11 +1,14 @@
 """Say what one run is asked to do and what it did at one site: counts and words, never values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.study import Severity
 from sync.ports.stored import StoreCounts
+
+_MOST_NOTICES = 200
+"""A project that was rebuilt brings thousands; the rest is counted."""
 
 QUERY_COUNTS = ("opened", "reopened", "closed", "unchanged", "candidates")
 
@@ -42,7 +45,10 @@ class SiteResult:
     #: changes of the site's project since the accepted structure, by gravity
     drift: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    #: sentences without values or ids
     notices: tuple[str, ...] = ()
+    #: the graver ones, of which somebody is told
+    warnings: tuple[str, ...] = ()
     #: files of the query list
     lists: tuple[str, ...] = ()
 
@@ -58,7 +64,16 @@ class SiteResult:
             "not_evaluated": self.not_evaluated,
             "seconds": round(self.seconds, 3),
             "notices": list(self.notices),
+            "warnings": list(self.warnings),
             "lists": list(self.lists),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """Give what this run has to say beside its counts, bounded, for its row in the warehouse."""
+        return {
+            "not_evaluated": self.not_evaluated,
+            "notices": _bounded(self.notices),
+            "warnings": _bounded(self.warnings),
         }
 
     def counts(self) -> dict[str, Any]:
@@ -76,3 +91,8 @@ class SiteResult:
             "findings": {name.value: self.findings.get(name.value, 0) for name in Severity},
             "queries": {name: self.queries.get(name, 0) for name in QUERY_COUNTS},
         }
+
+
+def _bounded(sentences: Sequence[str]) -> list[str]:
+    more = len(sentences) - _MOST_NOTICES
+    return [*sentences[:_MOST_NOTICES], *([f"… and {more} more"] if more > 0 else [])]

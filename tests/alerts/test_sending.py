@@ -8,7 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -110,6 +110,36 @@ def test_success_a_lock_and_a_dry_run_are_silent(tmp_path: Path, web: Web) -> No
     assert not sending.after_run(given, result(REVOKED, dry_run=True))
     assert web.posted == []
     assert not given.config.alerts.state_file.exists()
+
+
+def warned(*warnings: str, code: int = 0) -> RunResult:
+    site = SiteResult(site="north", exit_code=code, outcome="x" if code else "ok", warnings=warnings)
+    return replace(result(FINE), sites=(site,))
+
+
+def test_a_warning_is_told_once_while_it_stands_and_again_after_it_was_gone(tmp_path: Path, web: Web) -> None:
+    given = app(tmp_path, f'webhook = "{web.url}"')
+    assert sending.after_run(given, warned("left out: vitals.q1"))
+    ((_, _, document),) = web.posted
+    assert (document["alert"], document["exit_code"]) == ("warning", 0)
+    assert "north: left out: vitals.q1" in document["text"]
+    for code in (0, 3, 0):
+        given.clock.moment += timedelta(hours=24)
+        sending.after_run(given, warned(*(() if code else ("left out: vitals.q1",)), code=code))
+    assert [each["alert"] for _, _, each in web.posted] == ["warning", "trouble"], "a failed night forgets nothing"
+    assert sending.after_run(given, warned("left out: vitals.q1", "left out: vitals.q2"))
+    assert web.posted[-1][2]["sites"][0]["warnings"] == ["left out: vitals.q2"], "only what is new"
+    assert not sending.after_run(given, warned())
+    assert sending.after_run(given, warned("left out: vitals.q1"))
+
+
+def test_a_warning_that_stands_is_told_again_after_a_week(tmp_path: Path, web: Web) -> None:
+    given = app(tmp_path, f'webhook = "{web.url}"')
+    told = []
+    for _ in range(15):
+        told.append(sending.after_run(given, warned("3 records belong to no group")))
+        given.clock.moment += timedelta(hours=24)
+    assert [night for night, each in enumerate(told) if each] == [0, 7, 14]
 
 
 @pytest.mark.parametrize("code", [3, 4, 5, 70])

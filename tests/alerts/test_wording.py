@@ -1,5 +1,6 @@
 """What stands in an alert, and what the filter keeps out. All ids, dates and addresses are invented."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -115,6 +116,15 @@ def test_a_letter_holds_counts_and_a_link_but_no_reason() -> None:
     assert "https://syncline.example.org/" in found
     assert "revoked" not in found
     assert "12 of 40" not in found
+
+
+def test_a_warning_of_a_site_that_is_done_is_worded_for_chat_and_counted_in_letters() -> None:
+    warned = replace(line("north", 0, "ok"), warnings=("left out: vitals.sbp",))
+    alert = Alert(at=AT, exit_code=0, sites=(warned,))
+    assert wording.summary(alert) == "Syncline: a person should look at north"
+    assert wording.document(alert)["text"].splitlines()[1:] == ["north: left out: vitals.sbp"]
+    assert "north: 1 new notice that" in wording.letter(alert)
+    assert "sbp" not in wording.letter(alert)
 
 
 def test_what_concerns_all_sites_and_a_test_are_worded_too() -> None:
