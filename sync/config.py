@@ -130,6 +130,8 @@ class RunConfig(Section):
     overlap_hours: float = Field(default=24, ge=2, le=336)
     #: hours without a success after which ``sync status`` calls a site stale
     stale_after_hours: float = Field(default=36, gt=0)
+    #: hours for which one run may keep others from a site before somebody is told
+    locked_alert_hours: float = Field(default=6, gt=0)
 
     @property
     def overlap(self) -> timedelta:

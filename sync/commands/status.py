@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from sync.commands import output
 from sync.commands.context import Invocation, pass_invocation
 from sync.commands.output import Column
+from sync.ports.stored import LeaseRow
 
 AGED_DAYS = 14
 """An open query older than this counts as aged (median time to answer of a well-run site: 7 to 14 days)."""
@@ -64,6 +66,8 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
                 "notices": len(said.get("notices", ())),
                 "warnings": list(said.get("warnings", ())),
                 "working": each.lease.run_id if each and each.lease else None,
+                "working_since": each.lease.taken_at.isoformat(timespec="seconds") if each and each.lease else None,
+                "work": _work(each.lease, now, app.config.study.zone) if each and each.lease else None,
                 "enabled": site.enabled,
                 "stale": stale if as_json else ("STALE" if stale else "" if site.enabled else "disabled"),
             }
@@ -73,11 +77,26 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
         for row in rows:
             if row["reason"] and row["last_outcome"] != "ok":
                 click.echo(f"{row['site']}: {row['reason']}")
+            if row["work"]:
+                click.echo(f"{row['site']}: {row['work']}")
             for warning in row["warnings"]:
                 click.echo(f"{row['site']}: {warning}")
             if row["notices"] > len(row["warnings"]):
                 click.echo(f"{row['site']}: {row['notices']} notices; `sync runs show {row['run_id']}` lists them")
     return int(any(row["stale"] in (True, "STALE") for row in rows))
+
+
+def _work(held: LeaseRow, now: datetime, zone: ZoneInfo) -> str:
+    """Say which run works on a site, and whether it still shows a sign of life."""
+    from sync.workflows import lease
+
+    words = f"run {held.run_id} works here {lease.since(held, zone=zone)} ({held.holder})"
+    if not lease.is_old(held, now):
+        return words
+    return (
+        f"{words}; last sign of life {ago(now, held.heartbeat_at)}: it hangs, writes a very"
+        " large night, or was killed; if it was, nothing of it holds up the next run"
+    )
 
 
 def ago(now: datetime, then: datetime | None) -> str:

@@ -205,7 +205,10 @@ class Warehouse(Protocol):
         ...
 
     def take_lease(self, row: LeaseRow) -> None:
-        """Tell that a run works on a site; informs only."""
+        """Tell that a run works on a site; informs only.
+
+        This and the two below never wait for another writer: SyncError at once, or after a few seconds.
+        """
         ...
 
     def beat(self, site: str, run_id: str, *, at: datetime) -> None:
@@ -242,6 +245,10 @@ class WarehouseReader(Protocol):
 
     def run(self, run_id: str) -> tuple[RunRow, ...]:
         """Give what one run did, a row a site."""
+        ...
+
+    def lease(self, site: str) -> LeaseRow | None:
+        """Tell which run says to be working on a site; None where none is, or where it has ended."""
         ...
 
     def parked(self, *, site: str | None = None, undecided: bool = False) -> tuple[ParkedRun, ...]:

@@ -22,20 +22,26 @@ BUSY_SECONDS = 60
 """How long a writer waits for another site's transaction on SQLite."""
 
 
+_LIMITS = " -c lock_timeout=2000 -c statement_timeout=5000"
+"""Milliseconds, for connections that must not wait on PostgreSQL."""
+
 _AS_NEEDED = -1
 """Each site's thread holds up to three connections (lock, transaction, reader); a limit could starve them all."""
 
 
-def open_engine(url: str) -> sa.Engine:
-    """Build the engine for a warehouse URL; ConfigError where it names no database that Syncline knows."""
+def open_engine(url: str, *, waits: bool = True) -> sa.Engine:
+    """Build the engine for a warehouse URL; ConfigError where it names no database that Syncline knows.
+
+    Without ``waits`` a statement that another transaction holds up fails, at once or after two seconds.
+    """
     try:
         parsed = sa.make_url(url)
     except exc.ArgumentError as error:
         raise ConfigError(["[warehouse] url: not a database URL"]) from error
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed)
+        return _sqlite(parsed, busy_seconds=BUSY_SECONDS if waits else 0)
     if parsed.get_backend_name() == "postgresql":
-        return _postgresql(parsed)
+        return _postgresql(parsed, limits="" if waits else _LIMITS)
     raise ConfigError(["[warehouse] url: must begin with sqlite:/// or postgresql+psycopg://"])
 
 
@@ -46,14 +52,14 @@ def sqlite_path(engine: sa.Engine) -> Path | None:
     return Path(str(engine.url.database))
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _sqlite(url: sa.URL, *, busy_seconds: float) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError(["[warehouse] url: SQLite needs a file, such as sqlite:///warehouse.sqlite"])
     if not Path(url.database).parent.is_dir():
         raise ConfigError(["[warehouse] url: the folder of the SQLite file does not exist; create it"])
     engine = sa.create_engine(
         url.set(drivername="sqlite"),
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": busy_seconds},
         hide_parameters=True,
         max_overflow=_AS_NEEDED,
     )
@@ -85,12 +91,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _postgresql(url: sa.URL) -> sa.Engine:
+def _postgresql(url: sa.URL, *, limits: str) -> sa.Engine:
     if url.get_driver_name() not in ("psycopg", "postgresql"):
         raise ConfigError(["[warehouse] url: PostgreSQL is reached through postgresql+psycopg://"])
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args={"options": "-c timezone=UTC"},
+        connect_args={"options": f"-c timezone=UTC{limits}"},
         pool_pre_ping=True,
         hide_parameters=True,
         max_overflow=_AS_NEEDED,

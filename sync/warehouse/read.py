@@ -56,7 +56,7 @@ class SqlReader:
         """Tell of every site its last success, last run, queries by state, and OPEN ones opened before a moment."""
         with self._reading() as reading:
             names = {row.site: row.name for row in reading.execute(sa.select(tables.site))}
-            for row in reading.execute(sa.select(tables.sync_run.c.site).distinct()):
+            for row in reading.execute(sa.select(tables.sync_run.c.site).union(sa.select(tables.lease.c.site))):
                 names.setdefault(row.site, row.site)
             return tuple(_site_status(reading, site, names[site], aged_before) for site in sorted(names))
 
@@ -84,6 +84,11 @@ class SqlReader:
         columns = tables.sync_run.c
         wanted = sa.select(*_RUN).where(columns.run_id == run_id).order_by(columns.site)
         return self._rows(wanted, lambda row: RunRow(**row))
+
+    def lease(self, site: str) -> LeaseRow | None:
+        """Tell which run says to be working on a site; None where none is, or where it has ended."""
+        with self._reading() as reading:
+            return _lease(reading, site)
 
     def parked(self, *, site: str | None = None, undecided: bool = False) -> tuple[ParkedRun, ...]:
         """List parked runs, newest first."""
@@ -254,7 +259,7 @@ def _conditions(chosen: QueryFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def _site_status(reading: sa.Connection, site: str, name: str, aged_before: datetime) -> SiteStatus:
-    runs, parked, leases = tables.sync_run, tables.parked_run, tables.lease
+    runs, parked = tables.sync_run, tables.parked_run
     in_order = sa.select(*_RUN).where(runs.c.site == site).order_by(runs.c.seq.desc(), runs.c.started.desc()).limit(1)
     last = reading.execute(in_order).first()
     success = reading.execute(in_order.where(runs.c.outcome == "ok")).first()
@@ -263,7 +268,6 @@ def _site_status(reading: sa.Connection, site: str, name: str, aged_before: date
         query.c.site == site, query.c.state == State.OPEN.value, query.c.opened_at < aged_before
     )
     waiting = sa.select(sa.func.count()).where(parked.c.site == site, parked.c.decision.is_(None))
-    lease = reading.execute(sa.select(leases).where(leases.c.site == site)).first()
     return SiteStatus(
         site=site,
         name=name,
@@ -272,5 +276,13 @@ def _site_status(reading: sa.Connection, site: str, name: str, aged_before: date
         queries={row[0]: row[1] for row in reading.execute(states)},
         aged=reading.execute(aged).scalar_one(),
         parked=reading.execute(waiting).scalar_one(),
-        lease=None if lease is None else LeaseRow(**lease._mapping),
+        lease=_lease(reading, site),
     )
+
+
+def _lease(reading: sa.Connection, site: str) -> LeaseRow | None:
+    """Give a site's lease, but for one that could not be dropped when its run ended."""
+    leases, runs = tables.lease, tables.sync_run
+    ended = sa.exists().where(runs.c.site == leases.c.site, runs.c.run_id == leases.c.run_id)
+    found = reading.execute(sa.select(leases).where(leases.c.site == site, ~ended)).first()
+    return None if found is None else LeaseRow(**found._mapping)

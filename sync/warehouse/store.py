@@ -29,10 +29,13 @@ class SqlWarehouse:
         self.study = study
         self._secret = secret
         self._engine = connection.open_engine(url)
+        #: for what must never wait, and must not hold up a run
+        self._aside = connection.open_engine(url, waits=False)
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+        self._aside.dispose()
 
     def upgrade(self) -> list[str]:
         """Bring tables, columns and views to what the study needs; say what was done."""
@@ -117,17 +120,17 @@ class SqlWarehouse:
 
     def take_lease(self, row: LeaseRow) -> None:
         """Tell that a run works on a site; informs only."""
-        with discreet(), self._engine.begin() as writing:
+        with discreet(), self._aside.begin() as writing:
             small_rows.put(writing, tables.lease, asdict(row))
 
     def beat(self, site: str, run_id: str, *, at: datetime) -> None:
         """Tell that the run is alive."""
-        with discreet(), self._engine.begin() as writing:
+        with discreet(), self._aside.begin() as writing:
             writing.execute(sa.update(tables.lease).where(*_lease(site, run_id)).values(heartbeat_at=at))
 
     def drop_lease(self, site: str, run_id: str) -> None:
         """Tell that the run has ended."""
-        with discreet(), self._engine.begin() as writing:
+        with discreet(), self._aside.begin() as writing:
             writing.execute(sa.delete(tables.lease).where(*_lease(site, run_id)))
 
     def reader(self) -> SqlReader:

@@ -5,7 +5,7 @@ transaction (``commit``), which a brake, a dry run or a crash leaves as if it ha
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from sync.ports.source import Progress
 from sync.ports.stored import ParkedRun, QueryFilter, RunRow
 from sync.ports.warehouse import Warehouse, WarehouseReader
 from sync.queries.model import LIVE, Query
-from sync.workflows import braking, drift, followup, judging, mapped, past
+from sync.workflows import braking, drift, followup, judging, lease, mapped, past
 from sync.workflows.braking import Braked
 from sync.workflows.commit import Catch, DryRun, Night, commit
 from sync.workflows.drift import Examined
@@ -46,6 +46,8 @@ def run_site(
             result = _locked(app, site, run_id=run_id, started=started, options=options, progress=progress)
         except errors.ConfigError:
             raise
+        except errors.SiteLocked as error:
+            result = lease.locked_out(app, site, error)
         except errors.SyncError as error:
             result = _failed(app, site, error, run_id=run_id, started=started, keep=not options.dry_run)
         result = replace(result, seconds=app.clock.monotonic() - begun)
@@ -64,7 +66,10 @@ def _locked(
     progress: Progress | None,
 ) -> SiteResult:
     warehouse = app.warehouse()
-    with warehouse.site_lock(site.slug):
+    with ExitStack() as held:
+        held.enter_context(warehouse.site_lock(site.slug))
+        if not options.dry_run:
+            held.enter_context(lease.shown(app, warehouse, site.slug, run_id))
         night = Night(
             app=app,
             site=site,
@@ -195,7 +200,7 @@ def _failed(
 ) -> SiteResult:
     kind = error.kind if isinstance(error, Braked) else "full"
     result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error), kind=kind)
-    if not keep or isinstance(error, errors.SiteLocked):
+    if not keep:
         return result
     row = RunRow(
         site=site.slug,

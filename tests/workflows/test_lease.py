@@ -1,0 +1,115 @@
+"""A run at work is shown to people, and neither a busy warehouse nor a dead run does harm."""
+
+import threading
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from sync.commands import status
+from sync.ports.stored import LeaseRow
+from sync.workflows import lease
+from sync.workflows import run as runs
+from sync.workflows.results import NightOptions
+from tests.workflows import small
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def warehouse_url(request: pytest.FixtureRequest) -> str:
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def trial(tmp_path):
+    with small.serve(tmp_path) as trial:
+        small.fill(trial, 2)
+        yield trial
+
+
+def standing(app):
+    (status,) = app.warehouse().reader().status(aged_before=small.START)
+    return status.lease
+
+
+def test_a_run_at_work_is_shown_and_named_to_who_is_locked_out(trial, warehouse_url):
+    app = trial.app("one", warehouse=warehouse_url)
+    app.warehouse().upgrade()
+    seen, at_work, go_on = [], threading.Event(), threading.Event()
+
+    def hold(_site):
+        def progress(_done, _total):
+            at_work.set()
+            go_on.wait(30)
+
+        return progress
+
+    first = []
+    options = NightOptions()
+    thread = threading.Thread(target=lambda: first.append(runs.run(app, app.sites(), options=options, progress=hold)))
+    thread.start()
+    try:
+        assert at_work.wait(30)
+        for _ in range(100):
+            if held := standing(app):
+                seen.append(held)
+                break
+            threading.Event().wait(0.05)
+        (second,) = small.run_night(app).sites
+        trial.clock.at += timedelta(hours=7)
+        (third,) = small.run_night(app).sites
+        trial.clock.at -= timedelta(hours=7)
+    finally:
+        go_on.set()
+        thread.join()
+    assert first[0].exit_code == 0, first[0].sites[0].reason
+    assert seen[0].run_id == first[0].run_id
+    assert (second.exit_code, second.warnings) == (75, ())
+    assert first[0].run_id in second.reason
+    assert "since 2026-03-02 02:00" in second.reason
+    assert "held this site for 7 hours" in third.warnings[0]
+    assert standing(app) is None, "dropped at the end"
+
+
+def test_a_warehouse_that_is_busy_costs_a_sign_of_life_and_no_time(trial):
+    app = trial.app("one")
+    app.warehouse().upgrade()
+    engine = sa.create_engine(app.config.warehouse.url)
+    now = app.clock.now()
+    row = LeaseRow(site="all", run_id="r", holder="h:1", taken_at=now, heartbeat_at=now)
+    with closing(engine.raw_connection()) as other:
+        other.driver_connection.isolation_level = None
+        other.driver_connection.execute("BEGIN IMMEDIATE")
+        done = threading.Event()
+
+        def work():
+            with lease.shown(app, app.warehouse(), "all", "r"):
+                done.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert done.wait(1)
+        thread.join(2)
+        assert not thread.is_alive()
+        other.driver_connection.execute("ROLLBACK")
+    engine.dispose()
+    app.warehouse().take_lease(row)
+    assert standing(app) == row
+
+
+def test_a_lease_that_could_not_be_dropped_ends_with_its_run(trial, warehouse_url):
+    app = trial.app("one", warehouse=warehouse_url)
+    done = small.run_night(app)
+    now = app.clock.now()
+    app.warehouse().take_lease(LeaseRow(site="all", run_id=done.run_id, holder="h:1", taken_at=now, heartbeat_at=now))
+    assert standing(app) is None
+    assert app.warehouse().reader().lease("all") is None
+
+
+def test_a_lease_without_a_sign_of_life_is_old():
+    now = small.START
+    row = LeaseRow(site="all", run_id="r", holder="h:1", taken_at=now, heartbeat_at=now)
+    assert not lease.is_old(row, now + timedelta(minutes=10))
+    assert lease.is_old(row, now + timedelta(minutes=16))
+    assert status._work(row, now, small.ZONE) == "run r works here since 2026-03-02 02:00 (h:1)"
+    assert "last sign of life 3 h ago" in status._work(row, now + timedelta(hours=3), small.ZONE)
