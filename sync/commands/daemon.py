@@ -30,8 +30,10 @@ def command(invocation: Invocation, once: bool, test_alert: bool) -> int:
         return _test_alert(sending.test(app))
     if not app.sites():
         raise errors.ConfigError([f"{app.config.path.name}: no site is enabled; set enabled = true at one"])
-    for site in app.sites():
-        app.plan(site)
+    # a wrong study concerns every site and is refused here; a wrong mapping or token is its site's own trouble
+    _ = app.study
+    if refused := service.refused(app):
+        sending.after_run(app, refused)
     stop = threading.Event()
     _stop_on_signals(stop)
     daemon = service.Daemon(

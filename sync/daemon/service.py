@@ -125,6 +125,24 @@ def coming(daemon: Daemon) -> tuple[str, datetime]:
     return site, moments[site]
 
 
+def refused(app: Application) -> RunResult | None:
+    """Find the sites that cannot be worked on until a person corrects their mapping or token; None where all can.
+
+    They are tried all the same when they are due, so that what is corrected meanwhile needs no new start.
+    """
+    now = app.clock.now()
+    sites: list[SiteResult] = []
+    for site in app.sites():
+        try:
+            app.plan(site)
+            app.source(site)
+        except errors.ConfigError as error:
+            log.error("daemon.site.refused", site=site.slug, reason=str(error))
+            code = errors.SourceRefused.exit_code
+            sites.append(SiteResult(site=site.slug, outcome="refused", exit_code=code, reason=str(error)))
+    return RunResult(run_id="", started=now, finished=now, dry_run=False, sites=tuple(sites)) if sites else None
+
+
 def plans(app: Application) -> dict[str, Plan]:
     """Give each enabled site's plan: its own keys, else those of [schedule]."""
     settings = app.config.schedule
@@ -202,7 +220,7 @@ def _work_on(daemon: Daemon, site: SiteConfig, plan: Plan) -> RunResult | None:
         full = schedule.wants_full(plan, daemon.standings.get(site.slug, Standing()), now=started)
         return daemon.work(app, (site,), options=NightOptions(full=full))
     except errors.SyncError as error:
-        # a wrong mapping is this site's refusal; the whole configuration was found good when the daemon started
+        # a wrong mapping is this site's refusal; the study was found good when the daemon started
         code = errors.SourceRefused.exit_code if isinstance(error, errors.ConfigError) else error.exit_code
         result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=code, reason=str(error))
     except Exception as error:

@@ -102,6 +102,23 @@ def test_a_stop_finishes_the_site_at_work_and_the_next_start_makes_up_for_the_ot
     assert process.returncode == 0, "nothing is due: the refused site waits for a person or the next night"
 
 
+def test_a_site_with_a_broken_mapping_or_token_keeps_no_other_from_its_night(served: stage.Stage) -> None:
+    configure(served, '[alerts]\ncommand = ["sh", "-c", "cat >> told.jsonl; echo >> told.jsonl"]\n')
+    broken = served.folder / "sites" / "jiangsu.toml"
+    good = broken.read_text("utf-8")
+    broken.write_text(good + "\nnonsense = [", encoding="utf-8")
+    (served.folder / "tokens" / "yangzhou.token").chmod(0o644)
+    told = served.folder / "told.jsonl"
+    with daemon(served) as process:
+        until(lambda: len(outcomes(served)) == 4, "every site's first night", seconds=120)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+    assert outcomes(served) == {"drumtower": "ok", "jiangsu": "refused", "zhenjiang": "ok", "yangzhou": "refused"}
+    (first,) = [json.loads(line) for line in told.read_text("utf-8").splitlines() if line]
+    assert {each["site"]: each["exit_code"] for each in first["sites"]} == {"jiangsu": 4, "yangzhou": 4}
+    assert "chmod 600" in first["text"], "told at the start, and not again after the pass"
+
+
 def drained(ear: socket.socket) -> list[bytes]:
     ear.setblocking(False)
     heard = []
