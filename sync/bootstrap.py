@@ -58,7 +58,10 @@ class App:
         given = study or self.study or EMPTY
         key = f"{given.name}+{given.version}"
         if key not in self._warehouses:
-            self._warehouses[key] = SqlWarehouse(self.config.warehouse.url, given, secret=self.hash_key)
+            settings = self.config.warehouse
+            self._warehouses[key] = SqlWarehouse(
+                settings.url, given, secret=self.hash_key, busy_seconds=settings.busy_seconds
+            )
         return self._warehouses[key]
 
     @cached_property

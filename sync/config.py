@@ -71,6 +71,8 @@ class WarehouseConfig(Section):
     url_env: str | None = None
     #: days that the raw replies of a pull are kept; 0 keeps none
     keep_payloads_days: int = Field(default=0, ge=0)
+    #: seconds that a writer waits on SQLite while another writes (PostgreSQL's sites do not wait for each other)
+    busy_seconds: float = Field(default=900, gt=0)
 
     @pydantic.field_validator("url")
     @classmethod

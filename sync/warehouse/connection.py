@@ -7,20 +7,26 @@ PostgreSQL: psycopg 3, sessions in UTC.
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import event, exc
 
 from sync.errors import ConfigError
 from sync.warehouse.faults import discreet
 
-BUSY_SECONDS = 60
-"""How long a writer waits for another site's transaction on SQLite."""
+log = structlog.get_logger()
 
+BUSY_SECONDS = 900.0
+"""How long a writer waits on SQLite for another's transaction, unless told otherwise: a large site's first night."""
+
+_SLICE = 5.0
+"""Seconds of waiting at a time; between them the log hears of it."""
 
 _LIMITS = " -c lock_timeout=2000 -c statement_timeout=5000"
 """Milliseconds, for connections that must not wait on PostgreSQL."""
@@ -29,19 +35,20 @@ _AS_NEEDED = -1
 """Each site's thread holds up to three connections (lock, transaction, reader); a limit could starve them all."""
 
 
-def open_engine(url: str, *, waits: bool = True) -> sa.Engine:
+def open_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
     """Build the engine for a warehouse URL; ConfigError where it names no database that Syncline knows.
 
-    Without ``waits`` a statement that another transaction holds up fails, at once or after two seconds.
+    ``busy_seconds``: how long a writer waits for another on SQLite. With 0 a statement that another transaction holds
+    up fails, at once or (PostgreSQL) after two seconds.
     """
     try:
         parsed = sa.make_url(url)
     except exc.ArgumentError as error:
         raise ConfigError(["[warehouse] url: not a database URL"]) from error
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, busy_seconds=BUSY_SECONDS if waits else 0)
+        return _sqlite(parsed, busy_seconds=busy_seconds)
     if parsed.get_backend_name() == "postgresql":
-        return _postgresql(parsed, limits="" if waits else _LIMITS)
+        return _postgresql(parsed, limits="" if busy_seconds else _LIMITS)
     raise ConfigError(["[warehouse] url: must begin with sqlite:/// or postgresql+psycopg://"])
 
 
@@ -59,7 +66,7 @@ def _sqlite(url: sa.URL, *, busy_seconds: float) -> sa.Engine:
         raise ConfigError(["[warehouse] url: the folder of the SQLite file does not exist; create it"])
     engine = sa.create_engine(
         url.set(drivername="sqlite"),
-        connect_args={"timeout": busy_seconds},
+        connect_args={"timeout": min(busy_seconds, _SLICE)},
         hide_parameters=True,
         max_overflow=_AS_NEEDED,
     )
@@ -86,9 +93,32 @@ def _sqlite(url: sa.URL, *, busy_seconds: float) -> sa.Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         reads = connection.get_execution_options().get("syncline_reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        if reads:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection.connection.driver_connection, busy_seconds)
 
     return engine
+
+
+def _begin_writing(driver: Any, busy_seconds: float) -> None:
+    """Begin as the one writer; where another writes, wait in slices and say so in the log."""
+    slices = max(1, round(busy_seconds / _SLICE))
+    for number in range(1, slices + 1):
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            if not is_busy or number == slices:
+                raise
+        if number == 1 or number % 12 == 0:
+            log.info(
+                "warehouse.waiting",
+                reason="another run or command writes to the warehouse; this one waits for its turn",
+                waited=round(number * _SLICE),
+                at_most=round(busy_seconds),
+            )
 
 
 def _postgresql(url: sa.URL, *, limits: str) -> sa.Engine:

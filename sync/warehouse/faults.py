@@ -13,7 +13,7 @@ _OUTDATED = ("42P01", "42703")
 """PostgreSQL: undefined table, undefined column."""
 
 _HINTS = {
-    "SQLITE_BUSY": "another transaction holds it; try again",
+    "SQLITE_BUSY": "another run or command was still writing after warehouse.busy_seconds; run again when it has ended",
     "SQLITE_CANTOPEN": "the file cannot be opened; look at its folder and rights",
     "SQLITE_READONLY": "the file or its folder is read-only; look at its rights",
     "SQLITE_FULL": "the disk is full",

@@ -21,16 +21,18 @@ from sync.warehouse.upgrade import Status
 class SqlWarehouse:
     """Keep one study in SQLite or PostgreSQL. Threads may share it; close it when done."""
 
-    def __init__(self, url: str, study: Study, *, secret: bytes) -> None:
+    def __init__(self, url: str, study: Study, *, secret: bytes, busy_seconds: float = connection.BUSY_SECONDS) -> None:
         """Open without touching the database; ``secret`` keys the hashes of the ledger.
+
+        ``busy_seconds``: how long a writer waits on SQLite for another's transaction.
 
         ConfigError where the URL names no database that Syncline knows.
         """
         self.study = study
         self._secret = secret
-        self._engine = connection.open_engine(url)
+        self._engine = connection.open_engine(url, busy_seconds=busy_seconds)
         #: for what must never wait, and must not hold up a run
-        self._aside = connection.open_engine(url, waits=False)
+        self._aside = connection.open_engine(url, busy_seconds=0)
 
     def close(self) -> None:
         """Close all connections."""
@@ -38,7 +40,12 @@ class SqlWarehouse:
         self._aside.dispose()
 
     def upgrade(self) -> list[str]:
-        """Bring tables, columns and views to what the study needs; say what was done."""
+        """Bring tables, columns and views to what the study needs; say what was done.
+
+        Where nothing is due it does not ask to write, so that it never waits for a transaction of another run.
+        """
+        if not self.pending():
+            return []
         with discreet():
             return upgrades.upgrade(self._engine, self.study)
 

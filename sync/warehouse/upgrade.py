@@ -69,6 +69,8 @@ def status(connection: sa.Connection, study: Study) -> Status:
     stands = revision is not None
     placing = layout.place(study, catalogue.read(connection) if stands else ())
     steps += _sentences(placing)
+    if placing.shared and not steps:
+        steps.append("columns: note that several dictionaries share them")
     if stands and not steps and not views.stand(connection, study, placing.slots):
         steps.append("views: write afresh")
     return Status(revision=revision, newest=newest, pending=tuple(steps))
