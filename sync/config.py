@@ -6,6 +6,7 @@ is never a value in the file: it is named, and ``resolve_token`` fetches it wher
 
 import difflib
 import re
+import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -110,6 +111,23 @@ class TransportConfig(Section):
     max_bytes: int = Field(default=256 * 1024**2, ge=1024)
     #: per host, shared by its projects; REDCap bans the address of who asks too often
     requests_per_minute: int = Field(default=300, ge=1)
+
+    @pydantic.field_validator("ca_bundle")
+    @classmethod
+    def _holds_authorities(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        """See that the file can be used, where a configuration file names it: else every site would be unreachable."""
+        if value is not None and info.context:
+            try:
+                ssl.create_default_context(cafile=str(value))
+            except ssl.SSLError:
+                raise ValueError(
+                    "the file holds no certificate in PEM form; ask for the authority's, with BEGIN CERTIFICATE"
+                ) from None
+            except OSError as error:
+                raise ValueError(
+                    f"the file cannot be read ({error.strerror}); correct the path or its rights"
+                ) from None
+        return value
 
     @pydantic.field_validator("proxy")
     @classmethod

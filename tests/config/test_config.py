@@ -1,10 +1,12 @@
 """The configuration: what it reads, and that it reports all that is wrong at once. All sites are invented."""
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
+import certifi
 import pytest
 from pydantic import BaseModel
 
@@ -65,6 +67,7 @@ def test_relative_paths_resolve_against_the_file(tmp_path: Path, monkeypatch: py
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
+    shutil.copy(certifi.where(), tmp_path / "ca.pem")
     text = '[study]\ndefinition = "studies/own"\n[transport]\nca_bundle = "ca.pem"\n'
     loaded = config.load(write(tmp_path, text + SITE + 'mapping = "sites/n.toml"\n'), {})
     assert loaded.warehouse.url == f"sqlite:///{tmp_path}/warehouse.sqlite"
@@ -245,3 +248,14 @@ def test_an_absent_token_file_or_credential_is_named(tmp_path: Path) -> None:
         config.resolve_token(site(tmp_path, 'token_file = "secret"'), {})
     with pytest.raises(ConfigError, match="CREDENTIALS_DIRECTORY is not set"):
         config.resolve_token(site(tmp_path, 'token_credential = "secret"'), {})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), ("no certificate", "no certificate in PEM form")]
+)
+def test_a_ca_bundle_that_is_of_no_use_is_named_with_its_line(tmp_path: Path, content: str | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / "hospital.pem").write_text(content, encoding="utf-8")
+    (found,) = problems(tmp_path, f'[transport]\nca_bundle = "hospital.pem"\n{SITE}')
+    assert "config.toml:2: transport.ca_bundle: the file" in found
+    assert says in found
