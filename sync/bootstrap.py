@@ -3,10 +3,12 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from schemas import loading
 from schemas.errors import StudyError
@@ -27,7 +29,7 @@ from sync.redcap import links
 from sync.redcap import source as redcap
 from sync.redcap.circuit import Circuits
 from sync.redcap.shared import Shares
-from sync.warehouse.store import SqlWarehouse
+from sync.warehouse.store import SqlWarehouse, is_begun
 
 DICTIONARY = "dictionary"
 """The study definition that means: whatever REDCap's own dictionary says."""
@@ -46,6 +48,8 @@ class App:
     config: Config
     environ: Mapping[str, str]
     clock: Clock
+    #: key of the ledger's hashes in place of the file's, for a rehearsal that makes no file
+    passing_key: bytes | None = None
 
     @cached_property
     def study(self) -> Study | None:
@@ -99,7 +103,31 @@ class App:
     @cached_property
     def hash_key(self) -> bytes:
         """Give the key of the ledger's hashes: kept beside the configuration, made at the first need, owner-only."""
-        return _hash_key(self.config.path.resolve().parent / ".syncline.key")
+        return self.passing_key or _hash_key(self._key_file)
+
+    @property
+    def _key_file(self) -> Path:
+        return self.config.path.resolve().parent / ".syncline.key"
+
+    @contextmanager
+    def rehearsal(self) -> Iterator["App"]:
+        """Give a program that leaves nothing behind, for dry runs.
+
+        It reads the warehouse that stands, in which its transactions must be undone. Where none stands it has one in a
+        private folder that goes with it, so that neither a file nor a table is made.
+        """
+        key = None if self._key_file.exists() else secrets.token_bytes(32)
+        with ExitStack() as passing:
+            config = self.config
+            if not is_begun(config.warehouse.url):
+                folder = passing.enter_context(TemporaryDirectory(prefix="syncline-"))
+                empty = config.warehouse.model_copy(update={"url": f"sqlite:///{folder}/dry-run.sqlite"})
+                config = config.model_copy(update={"warehouse": empty})
+            app = replace(self, config=config, passing_key=key)
+            passing.callback(app.close)
+            if config is not self.config:
+                app.warehouse().upgrade()
+            yield app
 
     def sites(self, slugs: Sequence[str] = ()) -> tuple[SiteConfig, ...]:
         """Choose the sites to work on: those named, else all that are enabled."""
@@ -122,7 +150,12 @@ class App:
         """Open a site's project for reading; ConfigError where its token cannot be had."""
         token = configuration.resolve_token(site, self.environ)
         return redcap.open_source(
-            site, token, self.config.transport, self.clock, shares=self._shares, circuits=self._circuits
+            site,
+            token,
+            self.config.transport,
+            self.clock,
+            shares=self._shares,
+            circuits=self._circuits,
         )
 
     @cached_property

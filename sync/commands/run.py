@@ -40,7 +40,8 @@ def command(
     try:
         result = runs.run(app, chosen, options=options)
     except errors.SyncError as error:
-        sending.after_failure(app, error)
+        if not dry_run:
+            sending.after_failure(app, error)
         raise
     sending.after_run(app, result)
     if as_json:

@@ -1,6 +1,7 @@
 """Say what a workflow may ask of the program around it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from schemas.project import ProjectStructure
@@ -43,6 +44,10 @@ class Application(Protocol):
 
     def warehouse(self, study: Study | None = None) -> Warehouse:
         """Connect to the warehouse, for a study that a dictionary gave where none is configured."""
+        ...
+
+    def rehearsal(self) -> AbstractContextManager["Application"]:
+        """Give a program that leaves nothing behind where its transactions are undone: no file, table or key."""
         ...
 
     def sites(self, slugs: Sequence[str] = ()) -> tuple[SiteConfig, ...]:

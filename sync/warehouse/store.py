@@ -21,7 +21,14 @@ from sync.warehouse.upgrade import Status
 class SqlWarehouse:
     """Keep one study in SQLite or PostgreSQL. Threads may share it; close it when done."""
 
-    def __init__(self, url: str, study: Study, *, secret: bytes, busy_seconds: float = connection.BUSY_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        study: Study,
+        *,
+        secret: bytes,
+        busy_seconds: float = connection.BUSY_SECONDS,
+    ) -> None:
         """Open without touching the database; ``secret`` keys the hashes of the ledger.
 
         ``busy_seconds``: how long a writer waits on SQLite for another's transaction.
@@ -143,6 +150,19 @@ class SqlWarehouse:
     def reader(self) -> SqlReader:
         """Give the reading side."""
         return SqlReader(self._engine, self.study, secret=self._secret)
+
+
+def is_begun(url: str) -> bool:
+    """Tell whether a warehouse stands at a URL; makes no file where none does."""
+    engine = connection.open_engine(url)
+    path = connection.sqlite_path(engine)
+    try:
+        if path is not None and (not path.exists() or not path.stat().st_size):
+            return False
+        with discreet(), connection.reading(engine) as reading:
+            return sa.inspect(reading).has_table("form_column")
+    finally:
+        engine.dispose()
 
 
 def _lease(site: str, run_id: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -88,8 +88,9 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
     """
     delta = catch.delta
     known = warehouse.reader().records(night.site.slug)
-    # a study that follows the site's dictionary brings its own columns, which stand or fall with what fills them
-    follows = night.plan.study is None
+    # a study that follows the site's dictionary brings its own columns, which stand or fall with what fills them; in a
+    # dry run so do those of any study
+    follows = night.plan.study is None or night.options.dry_run
     with warehouse.transaction(night.site.slug, night.run_id, night.started, upgrade=follows) as tx:
         tx.put_site(_site_row(night, delta))
         before = tx.queries()

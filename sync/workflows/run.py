@@ -62,9 +62,21 @@ def run(
     A wrong mapping or token concerns its site alone. Raises ConfigError before any site is touched where the study or
     the warehouse's address is wrong.
     """
+    if options.dry_run:
+        with app.rehearsal() as rehearsed:
+            return _over(rehearsed, sites, options, progress)
+    app.warehouse().upgrade()
+    return _over(app, sites, options, progress)
+
+
+def _over(
+    app: Application,
+    sites: Sequence[SiteConfig],
+    options: NightOptions,
+    progress: Callable[[SiteConfig], Progress | None] | None,
+) -> RunResult:
     started = app.clock.now()
     run_id = f"{started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    app.warehouse().upgrade()
     log.info("run.started", run_id=run_id, sites=len(sites), dry_run=options.dry_run)
     with ThreadPoolExecutor(max_workers=max(1, min(app.config.run.threads, len(sites)))) as pool:
         results = list(pool.map(lambda site: _guarded(app, site, run_id, options, progress), sites))
