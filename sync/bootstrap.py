@@ -3,9 +3,10 @@
 import hashlib
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +51,8 @@ class App:
     clock: Clock
     #: key of the ledger's hashes in place of the file's, for a rehearsal that makes no file
     passing_key: bytes | None = None
+    #: set from outside: pulls are left, what is being stored is finished, and no site is begun
+    stop: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
     def study(self) -> Study | None:
@@ -64,7 +67,7 @@ class App:
         if key not in self._warehouses:
             settings = self.config.warehouse
             self._warehouses[key] = SqlWarehouse(
-                settings.url, given, secret=self.hash_key, busy_seconds=settings.busy_seconds
+                settings.url, given, secret=self.hash_key, busy_seconds=settings.busy_seconds, stop=self.stop
             )
         return self._warehouses[key]
 
@@ -156,6 +159,7 @@ class App:
             self.clock,
             shares=self._shares,
             circuits=self._circuits,
+            stop=self.stop,
         )
 
     @cached_property

@@ -73,6 +73,13 @@ class SiteLocked(SyncError):
     outcome = "locked"
 
 
+class Stopped(SyncError):
+    """Begin again: the program was told to stop before this site was through."""
+
+    exit_code = 75
+    outcome = "stopped"
+
+
 GRAVITY = (70, 2, 4, 5, 3, 75, 6, 1, 0)
 """Exit codes, gravest first; a run over several sites gives 70, 4, 5, 3, 75 or 0."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sync.commands import output
+from sync.commands import output, stopping
 from sync.commands.context import Invocation, pass_invocation
 from sync.reports.documents import tally
 
@@ -25,7 +25,8 @@ def command(
 ) -> int:
     """Do one pass: pull, judge, store, follow up queries, deliver the lists.
 
-    Every site is tried; the exit code is the gravest of them. Silent on success unless stdout is a terminal.
+    Every site is tried; the exit code is the gravest of them. Silent on success unless stdout is a terminal. At SIGTERM
+    or Ctrl-C pulls are left (exit 75), and what is being stored is finished.
     """
     from sync import errors
     from sync.alerts import sending
@@ -38,7 +39,8 @@ def command(
         raise errors.ConfigError([f"{app.config.path.name}: no site is configured; add a [[sites]] section"])
     options = NightOptions(full=full, dry_run=dry_run, allow_mass_change=allow_mass_change)
     try:
-        result = runs.run(app, chosen, options=options)
+        with stopping.on_signals(app.stop):
+            result = runs.run(app, chosen, options=options)
     except errors.SyncError as error:
         if not dry_run:
             sending.after_failure(app, error)

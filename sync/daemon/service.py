@@ -1,8 +1,9 @@
 """Run each site when it is due, until told to stop.
 
 A pass takes the sites that are due, on as many threads as configured, each in a run of its own: a wrong mapping or
-a fault at one site is that site's failure. On a stop no new site is begun; a site at work comes to its end, which is
-the commit of its one transaction. What is remembered between passes is also in the warehouse, so that a daemon that
+a fault at one site is that site's failure. On a stop no new site is begun; a site that is still being pulled is left,
+since nothing of it was written; one that is being judged and stored comes to its end, which is the commit of its one
+transaction. What is remembered between passes is also in the warehouse, so that a daemon that
 was killed goes on where it was.
 """
 
@@ -218,7 +219,8 @@ def _work_on(daemon: Daemon, site: SiteConfig, plan: Plan) -> RunResult | None:
     started = app.clock.now()
     try:
         full = schedule.wants_full(plan, daemon.standings.get(site.slug, Standing()), now=started)
-        return daemon.work(app, (site,), options=NightOptions(full=full))
+        done = daemon.work(app, (site,), options=NightOptions(full=full))
+        return None if done.sites[0].outcome == errors.Stopped.outcome else done
     except errors.SyncError as error:
         # a wrong mapping is this site's refusal; the study was found good when the daemon started
         code = errors.SourceRefused.exit_code if isinstance(error, errors.ConfigError) else error.exit_code

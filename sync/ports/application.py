@@ -1,5 +1,6 @@
 """Say what a workflow may ask of the program around it."""
 
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -25,6 +26,11 @@ class Application(Protocol):
     @property
     def clock(self) -> Clock:
         """Give the clock; nothing else tells the time."""
+        ...
+
+    @property
+    def stop(self) -> threading.Event:
+        """Give what is set when the program is told to stop: pulls then end with Stopped."""
         ...
 
     @property

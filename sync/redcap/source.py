@@ -1,5 +1,6 @@
 """Offer a REDCap project as a ``sync.ports.source.Source``."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -178,14 +179,16 @@ def open_source(
     paces: Paces | None = None,
     circuits: Circuits | None = None,
     shares: Shares | None = None,
+    stop: threading.Event | None = None,
 ) -> Source:
     """Open one site's project for reading; ConfigError where the token is not one (it is not shown).
 
     ``paces`` bounds the requests a minute of each host; by default it is shared by the whole process. ``circuits``
     and ``shares`` are for the sources of one run: the first lets them all leave a dead host, the second lets sites
-    that are groups of one project pull it once; by default each source is on its own.
+    that are groups of one project pull it once; by default each source is on its own. Once ``stop`` is set whatever is
+    asked of the source ends with Stopped.
     """
     if len(token) != 32 or not token.isalnum():
         raise ConfigError([f"sites.{site.slug}: the token must have 32 hexadecimal characters"])
-    carrier = Transport(transport, clock, paces or _PACES, circuits or Circuits())
+    carrier = Transport(transport, clock, paces or _PACES, circuits or Circuits(), stop=stop)
     return RedcapSource(site, token, transport, carrier, clock, shares)

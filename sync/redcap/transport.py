@@ -25,6 +25,7 @@ from sync.ports.clock import Clock
 from sync.redcap.allowance import Allowance, PullTooLong
 from sync.redcap.circuit import Circuits
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
+from sync.redcap.stopping import StoppableClock, unless_stopped
 from sync.telemetry import Event
 
 _CHUNK = 256 * 1024
@@ -66,10 +67,22 @@ class Paces:
 class Transport:
     """Post forms to one server."""
 
-    def __init__(self, config: TransportConfig, clock: Clock, paces: Paces, circuits: Circuits) -> None:
-        """Prepare a session of its own: no cookies, no .netrc, no proxy but the configured one."""
+    def __init__(
+        self,
+        config: TransportConfig,
+        clock: Clock,
+        paces: Paces,
+        circuits: Circuits,
+        *,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Prepare a session of its own: no cookies, no .netrc, no proxy but the configured one.
+
+        Once ``stop`` is set every request, also one that is under way, ends with Stopped.
+        """
         self._config = config
-        self._clock = clock
+        self._stop = stop
+        self._clock = clock if stop is None else StoppableClock(clock, stop)
         self._paces = paces
         self._circuits = circuits
         self._session = requests.Session()
@@ -123,7 +136,7 @@ class Transport:
             )
             if not is_free:
                 raise allowance.exceeded(host)
-            reply, failure = self._attempt(url, form, host, ends)
+            reply, failure = self._unless_stopped(url, form, host, ends)
             if failure is not None and allowance.is_over():
                 self._circuits.failed(host, self._clock.monotonic(), is_unreachable=False)
                 raise allowance.exceeded(host)
@@ -141,6 +154,13 @@ class Transport:
             if reply is not None:
                 return reply
             raise failure or AssertionError("neither reply nor failure")
+
+    def _unless_stopped(
+        self, url: str, form: Mapping[str, str], host: str, ends: float
+    ) -> tuple[Reply | None, SourceUnavailable | None]:
+        if self._stop is None:
+            return self._attempt(url, form, host, ends)
+        return unless_stopped(self._stop, lambda: self._attempt(url, form, host, ends))
 
     def _attempt(
         self, url: str, form: Mapping[str, str], host: str, ends: float

@@ -8,6 +8,7 @@ PostgreSQL: psycopg 3, sessions in UTC.
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import event, exc
 
-from sync.errors import ConfigError
+from sync.errors import ConfigError, Stopped
 from sync.warehouse.faults import discreet
 
 log = structlog.get_logger()
@@ -35,18 +36,18 @@ _AS_NEEDED = -1
 """Each site's thread holds up to three connections (lock, transaction, reader); a limit could starve them all."""
 
 
-def open_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> sa.Engine:
+def open_engine(url: str, *, busy_seconds: float = BUSY_SECONDS, stop: threading.Event | None = None) -> sa.Engine:
     """Build the engine for a warehouse URL; ConfigError where it names no database that Syncline knows.
 
     ``busy_seconds``: how long a writer waits for another on SQLite. With 0 a statement that another transaction holds
-    up fails, at once or (PostgreSQL) after two seconds.
+    up fails, at once or (PostgreSQL) after two seconds. Once ``stop`` is set the wait ends with Stopped.
     """
     try:
         parsed = sa.make_url(url)
     except exc.ArgumentError as error:
         raise ConfigError(["[warehouse] url: not a database URL"]) from error
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, busy_seconds=busy_seconds)
+        return _sqlite(parsed, busy_seconds=busy_seconds, stop=stop)
     if parsed.get_backend_name() == "postgresql":
         return _postgresql(parsed, limits="" if busy_seconds else _LIMITS)
     raise ConfigError(["[warehouse] url: must begin with sqlite:/// or postgresql+psycopg://"])
@@ -59,7 +60,7 @@ def sqlite_path(engine: sa.Engine) -> Path | None:
     return Path(str(engine.url.database))
 
 
-def _sqlite(url: sa.URL, *, busy_seconds: float) -> sa.Engine:
+def _sqlite(url: sa.URL, *, busy_seconds: float, stop: threading.Event | None) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError(["[warehouse] url: SQLite needs a file, such as sqlite:///warehouse.sqlite"])
     if not Path(url.database).parent.is_dir():
@@ -96,12 +97,12 @@ def _sqlite(url: sa.URL, *, busy_seconds: float) -> sa.Engine:
         if reads:
             connection.exec_driver_sql("BEGIN")
         else:
-            _begin_writing(connection.connection.driver_connection, busy_seconds)
+            _begin_writing(connection.connection.driver_connection, busy_seconds, stop)
 
     return engine
 
 
-def _begin_writing(driver: Any, busy_seconds: float) -> None:
+def _begin_writing(driver: Any, busy_seconds: float, stop: threading.Event | None) -> None:
     """Begin as the one writer; where another writes, wait in slices and say so in the log."""
     slices = max(1, round(busy_seconds / _SLICE))
     for number in range(1, slices + 1):
@@ -112,6 +113,8 @@ def _begin_writing(driver: Any, busy_seconds: float) -> None:
             is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
             if not is_busy or number == slices:
                 raise
+        if stop is not None and stop.is_set():
+            raise Stopped("stopped while another run was writing, as the program was told to; nothing was changed")
         if number == 1 or number % 12 == 0:
             log.info(
                 "warehouse.waiting",

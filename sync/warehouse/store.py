@@ -1,5 +1,6 @@
 """Open a warehouse and write to it (``Warehouse`` of the ports)."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -28,16 +29,17 @@ class SqlWarehouse:
         *,
         secret: bytes,
         busy_seconds: float = connection.BUSY_SECONDS,
+        stop: threading.Event | None = None,
     ) -> None:
         """Open without touching the database; ``secret`` keys the hashes of the ledger.
 
-        ``busy_seconds``: how long a writer waits on SQLite for another's transaction.
+        ``busy_seconds``: how long a writer waits on SQLite for another's transaction; ``stop`` ends the wait.
 
         ConfigError where the URL names no database that Syncline knows.
         """
         self.study = study
         self._secret = secret
-        self._engine = connection.open_engine(url, busy_seconds=busy_seconds)
+        self._engine = connection.open_engine(url, busy_seconds=busy_seconds, stop=stop)
         #: for what must never wait, and must not hold up a run
         self._aside = connection.open_engine(url, busy_seconds=0)
 

@@ -46,6 +46,10 @@ def run_site(
             result = _locked(app, site, run_id=run_id, started=started, options=options, progress=progress)
         except errors.ConfigError:
             raise
+        except errors.Stopped as error:
+            # not noted: the site stays due, as if it had not been begun
+            reason = str(error)
+            result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=reason)
         except errors.SiteLocked as error:
             result = lease.locked_out(app, site, error)
         except errors.SyncError as error:

@@ -96,6 +96,9 @@ def _guarded(
 ) -> SiteResult:
     """Turn whatever happens at one site into its result; a fault of the program names its place, never a value."""
     began = app.clock.now()
+    if app.stop.is_set():
+        reason = "not begun, as the program was told to stop"
+        return SiteResult(site=site.slug, outcome="stopped", exit_code=errors.Stopped.exit_code, reason=reason)
     try:
         report = progress(site) if progress else None
         return night.run_site(app, site, run_id=run_id, options=options, progress=report)
