@@ -100,8 +100,11 @@ def _part(
 
 
 def _beside(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    first, *others = parts
-    return first.hstack([column for part in others for column in part.drop(*ROW_SCHEMA).get_columns()])
+    """Put the parts of a form side by side; a row that a further part does not hold is blank there."""
+    whole, *others = parts
+    for part in others:
+        whole = whole.join(part, **_IN_ORDER)
+    return whole
 
 
 def read_hashes(

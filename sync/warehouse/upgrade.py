@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from schemas import frames
+from schemas.coordinates import KEY_COLUMNS
 from schemas.study import Study
 from sync.errors import ConfigError
 from sync.warehouse import bulk, catalogue, difference, forms, layout, texts, views
@@ -155,6 +156,9 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
             connection.execute(CreateTable(table))
             for index in table.indexes:
                 connection.execute(CreateIndex(index))
+    for table_name in dict.fromkeys(slot.table_name for slot in placing.added if slot.part > 1):
+        if table_name not in standing:
+            _take_over_rows(connection, table_name)
     for slot in placing.added:
         if slot.table_name in standing:
             _add_column(connection, slot.table_name, forms.stored_column(slot))
@@ -165,6 +169,13 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
             change(connection, before, after)
         catalogue.renew(connection, after)
     catalogue.write(connection, placing.added)
+
+
+def _take_over_rows(connection: sa.Connection, table: str) -> None:
+    """Give a further part of a form, which has just been made, the rows that the form has."""
+    key = ", ".join(KEY_COLUMNS)
+    first = bulk.quoted(layout.first_table(table))
+    bulk.run(connection, f"INSERT INTO {bulk.quoted(table)} ({key}) SELECT {key} FROM {first}")
 
 
 def _add_column(connection: sa.Connection, table: str, column: sa.Column[object]) -> None:
