@@ -39,7 +39,9 @@ def of_cell(connection: sa.Connection, slots: Sequence[Slot], cell: Coordinate) 
     versions: list[CellVersion] = []
     for life in [*ended, *([current] if current else [])]:
         during = [change for change in changes if _within(change, life)]
-        versions += _versions(connection, slot, cell.row, life, during)
+        # of a row that went and never changed here nothing is known, so the cell was blank
+        untold = (None, None) if during or life.ended_at else _standing(connection, mine, slot, cell.row)
+        versions += _versions(slot, cell.row, life, during, untold)
     return tuple(versions)
 
 
@@ -48,8 +50,10 @@ def _within(change: Any, life: _Life) -> bool:
 
 
 def _versions(
-    connection: sa.Connection, slot: Slot, row: RowKey, life: _Life, changes: Sequence[Any]
+    slot: Slot, row: RowKey, life: _Life, changes: Sequence[Any], untold: tuple[str | None, str | None]
 ) -> list[CellVersion]:
+    """Write one life of a cell; ``untold`` is the value and text of a cell that never changed in it."""
+
     def version(value: str | None, raw: str | None, run_id: str, since: datetime, change: str) -> CellVersion:
         return CellVersion(
             row=row,
@@ -62,11 +66,7 @@ def _versions(
             change=change,
         )
 
-    if changes:
-        first = changes[0].old, changes[0].raw_old
-    else:
-        # Never changed: what stands is what came; of a row that went, nothing is known, so it was blank.
-        first = (None, None) if life.ended_at else _standing(connection, slot, row)
+    first: tuple[str | None, str | None] = (changes[0].old, changes[0].raw_old) if changes else untold
     found = [version(*first, life.first_run_id, life.first_at, "first")]
     for change in changes:
         word = "ended" if change.changed_at == life.ended_at else "changed"
@@ -117,9 +117,12 @@ def _changes(connection: sa.Connection, slot: Slot, row: RowKey) -> Sequence[Any
     return connection.execute(wanted).all()
 
 
-def _standing(connection: sa.Connection, slot: Slot, row: RowKey) -> tuple[str | None, str | None]:
+def _standing(
+    connection: sa.Connection, form: Sequence[Slot], slot: Slot, row: RowKey
+) -> tuple[str | None, str | None]:
     """Read what a cell holds now, value and text."""
-    stored = form_rows.read(connection, row.site, [slot], [row.record])
+    first = min(form, key=lambda each: each.position)  # a row is read from its form's first table on
+    stored = form_rows.read(connection, row.site, list(dict.fromkeys([first, slot])), [row.record])
     at = (stored.values["event"] == row.event) & (stored.values["instance"] == row.instance)
     values = difference.text_of(stored.values.filter(at)[slot.frame_column])
     return values[0], stored.texts.filter(at)[slot.frame_column][0]

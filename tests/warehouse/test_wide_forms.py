@@ -66,3 +66,13 @@ def test_a_row_that_a_further_part_lacks_is_blank_there(grown):
     assert grown.reader().verify().problems == ()
     assert b.store(grown, 1, b.frame(WIDE, {ONE: {"f0": 2, "f4": 9}, NEW: {"f0": 1}})).cells_changed == 2
     assert rows(grown, "labs__2", "f4") == [("ZJ-01", 9), ("ZJ-03", None)]
+
+
+def test_the_life_of_a_cell_in_a_further_part_is_told(opened):
+    warehouse = opened(b.study(WIDE))
+    b.store(warehouse, 0, b.frame(WIDE, {ONE: {"f0": 1, "f4": 4}, TWO: {"f0": 1}}))
+    assert life(warehouse, "f4") == [("first", "4", "4")]
+    assert life(warehouse, "f4", "ZJ-02") == [("first", None, None)]
+    b.store(warehouse, 1, b.frame(WIDE, {ONE: {"f0": 1, "f4": 5}}))
+    assert life(warehouse, "f4") == [("first", "4", "4"), ("changed", "5", "5")]
+    assert life(warehouse, "f4", "ZJ-02") == [("first", None, None), ("ended", None, None)]
