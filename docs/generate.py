@@ -289,7 +289,8 @@ _PURPOSE = {
     "check_coverage": "per run, site and check: rows evaluated, failing, not evaluated and why",
     "lease": "who works on a site now; informs only, the lock decides",
     "mapping_version": "when each mapping of a site was first used",
-    "form_mapping": "for each form: which site field feeds which study field; fields that the site does not have",
+    "form_mapping": "for each form: which site field feeds which study field, fields that the site does not have, and "
+    "the columns that it was last read into",
     "site_state": "what the program remembers of a site's project",
     "site_memory": "what a site's next incremental pull goes on from",
     "raw_payload": "replies as received, where `warehouse.keep_payloads_days` asks for it",

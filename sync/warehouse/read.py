@@ -203,7 +203,7 @@ class SqlReader:
     def verify(self) -> Verification:
         """Prove chain, replay, texts beside the chain, fingerprints of rows, and that the triggers stand."""
         with self._reading() as reading:
-            return verify.verify(reading, self._study, catalogue.read(reading), secret=self._secret)
+            return verify.verify(reading, catalogue.read(reading), secret=self._secret)
 
     def _place(self, visit: str) -> tuple[int, str]:
         order = {each.id: number for number, each in enumerate(self._study.visits)}

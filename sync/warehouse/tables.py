@@ -187,6 +187,7 @@ form_mapping = sa.Table(
     sa.Column("site_fields", sa.JSON(), nullable=False),
     sa.Column("site_fields_at", sa.JSON(), nullable=False),
     sa.Column("absent", sa.JSON(), nullable=False),
+    sa.Column("covered", sa.JSON(), nullable=False),
 )
 
 site_state = sa.Table(

@@ -14,7 +14,7 @@ from schemas.study import Study
 from sync.errors import ConfigError
 from sync.ports.stored import OutcomeRow, RunRow, SiteRow, StoreCounts, SubjectRow, VisitRow
 from sync.queries.model import Query, QueryEventDraft
-from sync.warehouse import bulk, form_rows, form_store, ledger, plain_rows, small_rows, stored_frames, tables
+from sync.warehouse import bulk, covered, form_rows, form_store, ledger, plain_rows, small_rows, stored_frames, tables
 from sync.warehouse.form_store import Write
 from sync.warehouse.layout import Slot
 from validators.findings import Coverage
@@ -66,10 +66,13 @@ class SqlSiteTransaction:
             raise ConfigError(unknown)
         total = StoreCounts()
         write = self._write(mapping_version)
+        before = covered.read(self._connection, self.site)
         for frame in frames:
             slots = self._forms.get(frame.form.name)
             if not slots:
                 continue
+            if frame.form.name in before:
+                covered.renew(self._connection, self.site, slots, before[frame.form.name], frame.raw.columns)
             total += form_store.store(write, frame, slots, complete=complete, records=records)
         self._note_mapping(frames, mapping_version)
         return total
@@ -132,6 +135,7 @@ class SqlSiteTransaction:
                 "site_fields": dict(frame.site_fields),
                 "site_fields_at": at,
                 "absent": dict(frame.absent),
+                "covered": sorted(frame.raw.columns),
             }
             small_rows.put(self._connection, tables.form_mapping, row)
 

@@ -120,6 +120,7 @@ def _create_tables() -> None:
         sa.Column("site_fields", sa.JSON(), nullable=False),
         sa.Column("site_fields_at", sa.JSON(), nullable=False),
         sa.Column("absent", sa.JSON(), nullable=False),
+        sa.Column("covered", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("site", "form", name=op.f("pk_form_mapping")),
     )
     op.create_table(
