@@ -85,6 +85,8 @@ class Placing:
     changed: tuple[tuple[Slot, Slot], ...]
     #: slots that another study brought and this one has as well
     shared: tuple[Slot, ...]
+    #: slots as the study wants them, of columns that hold text until no value of another kind stands in them
+    waiting: tuple[Slot, ...] = ()
 
 
 def raw_of(table_name: str) -> str:
@@ -120,11 +122,6 @@ def first_table(table_name: str) -> str:
     """Name the first part of a form's table (``labs__2`` -> ``labs``)."""
     base, sign, part = table_name.rpartition("__")
     return base if sign and part.isdigit() else table_name
-
-
-def retired(column: str, kind: Kind) -> str:
-    """Name the column that keeps a column's former values, of another kind."""
-    return fit(f"{column}__was_{kind.value}")
 
 
 def fit(name: str, *, room: int = 0) -> str:

@@ -12,8 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from polars.datatypes import DataType
 
-from schemas.study import Kind
-from sync.warehouse import bulk, difference, form_rows, layout
+from sync.warehouse import bulk, difference, form_rows
 from sync.warehouse.form_rows import StoredRows
 from sync.warehouse.layout import Slot
 
@@ -32,14 +31,11 @@ def problems(connection: sa.Connection, site: str, slots: Sequence[Slot], stored
     known = pl.concat([stored.values.select(_ROW), ends.select(_ROW)])
     if lost := changes.select(_ROW).unique().join(known, on=_ROW, how="anti").height:
         yield f"{site}: {lost} rows of form {form} have a history, but neither stand nor have ended."
-    inspector = sa.inspect(connection)
-    columns = {each["name"] for table in form_rows.table_names(slots) for each in inspector.get_columns(table)}
     broken = 0
     for slot in slots:
         mine = changes.filter((pl.col("table_name") == slot.table_name) & (pl.col("column_name") == slot.column_name))
         if mine.height:
-            was_replaced = any(layout.retired(slot.column_name, kind) in columns for kind in Kind)
-            broken += _broken(slot, mine, stored, ended, was_replaced=was_replaced)
+            broken += _broken(slot, mine, stored, ended)
     if broken:
         yield f"{site}: the history of {broken} cells of form {form} does not lead to what stands."
 
@@ -49,7 +45,7 @@ def _read(connection: sa.Connection, table: str, schema: Mapping[str, DataType],
     return bulk.fetch(connection, sql, (site, form), schema)
 
 
-def _broken(slot: Slot, changes: pl.DataFrame, stored: StoredRows, ended: pl.DataFrame, *, was_replaced: bool) -> int:
+def _broken(slot: Slot, changes: pl.DataFrame, stored: StoredRows, ended: pl.DataFrame) -> int:
     """Count the cells of one column whose changes leave a state open that does not stand."""
     name = slot.frame_column
     cells = stored.values.select(_ROW).with_columns(
@@ -63,8 +59,6 @@ def _broken(slot: Slot, changes: pl.DataFrame, stored: StoredRows, ended: pl.Dat
             standing.select(*_ROW, *_STATE, open=pl.lit(-1)),
         ]
     )
-    if was_replaced:  # the values went to another column without a change; the texts are the same still
-        states = states.with_columns(value=pl.lit(None, pl.String))
     left = states.group_by(*_ROW, *_STATE).agg(pl.col("open").sum()).filter(pl.col("open") > 0)
     left = left.join(ended, on=_ROW, how="left")
     went = pl.col("value").is_null() & pl.col("text").is_null() & (pl.col("open") <= pl.col("ended").fill_null(0))

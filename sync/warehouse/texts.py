@@ -92,34 +92,11 @@ def _told(slot: Slot, column: str, dialect: str) -> str:
     return f"to_char({column}, 'YYYY-MM-DD')" if dated else f"CAST({column} AS TEXT)"
 
 
-def write_out(connection: sa.Connection, slot: Slot) -> None:
-    """Write a column's texts in full, before its values go."""
-    if not tells(slot):
-        return
-    _give_rows(connection, slot)
-    dialect, column = connection.dialect.name, quoted(slot.column_name)
-    told = f"(SELECT {_told(slot, f'v.{column}', dialect)} FROM {_values(slot)})"
-    # where nothing was entered under a value, nothing is left to tell once the value is gone
-    bulk.run(connection, f"UPDATE {quoted(slot.texts_table_name)} SET {column} = {_full(column, told, dialect)}")
+def forget_blank(connection: sa.Connection, slots: Sequence[Slot]) -> None:
+    """Take away rows of texts that keep none; ``slots`` are all of one table."""
+    bulk.run(connection, f"DELETE FROM {quoted(slots[0].texts_table_name)} WHERE {is_blank(slots)}")
 
 
-def mark_derived(connection: sa.Connection, slot: Slot) -> None:
-    """Note where nothing was entered under a value, in a column whose texts stand in full."""
-    _give_rows(connection, slot)
-    column, nothing = quoted(slot.column_name), _NOTHING_IN_SQL[connection.dialect.name]
-    derived = f"{column} IS NULL AND EXISTS (SELECT 1 FROM {_values(slot)} AND v.{column} IS NOT NULL)"
-    bulk.run(connection, f"UPDATE {quoted(slot.texts_table_name)} SET {column} = {nothing} WHERE {derived}")
-
-
-def _values(slot: Slot) -> str:
-    """Name the row of values that belongs to a row of texts."""
-    same = " AND ".join(f"v.{name} = {quoted(slot.texts_table_name)}.{name}" for name in KEY_COLUMNS)
-    return f"{quoted(slot.table_name)} v WHERE {same}"
-
-
-def _give_rows(connection: sa.Connection, slot: Slot) -> None:
-    """Give every row that holds a value of a column a row of texts."""
-    key = ", ".join(KEY_COLUMNS)
-    rows = f"SELECT {key} FROM {quoted(slot.table_name)} WHERE {quoted(slot.column_name)} IS NOT NULL"
-    into = f"INSERT INTO {quoted(slot.texts_table_name)} ({key})"
-    bulk.run(connection, f"{into} {rows} ON CONFLICT ({key}) DO NOTHING")
+def is_blank(slots: Sequence[Slot]) -> str:
+    """Write the condition that a row of texts keeps none; ``slots`` are all of its table."""
+    return " AND ".join(f"{quoted(slot.column_name)} IS NULL" for slot in slots)

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import polars as pl
 import sqlalchemy as sa
 from alembic import command, script
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from schemas import frames
 from schemas.coordinates import KEY_COLUMNS
 from schemas.study import Study
 from sync.errors import ConfigError
-from sync.warehouse import bulk, catalogue, difference, forms, layout, texts, views
+from sync.warehouse import bulk, catalogue, conversion, forms, layout, views
 from sync.warehouse.layout import Placing, Slot
 
 _LOCK = 7_301_000_001
@@ -68,7 +66,7 @@ def status(connection: sa.Connection, study: Study) -> Status:
     revision, newest = _revision(connection), _newest()
     steps = [] if revision == newest else [f"core tables: {revision or 'none'} -> {newest}"]
     stands = revision is not None
-    placing = layout.place(study, catalogue.read(connection) if stands else ())
+    placing = conversion.attainable(connection, layout.place(study, catalogue.read(connection) if stands else ()))
     steps += _sentences(placing)
     if placing.shared and not steps:
         steps.append("columns: note that several dictionaries share them")
@@ -94,7 +92,7 @@ def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
     if revision != newest:
         command.upgrade(_config(connection), "head")
         done.append(f"core tables: {revision or 'none'} -> {newest}")
-    placing = layout.place(study, catalogue.read(connection))
+    placing = conversion.attainable(connection, layout.place(study, catalogue.read(connection)))
     _refuse_unreleased(connection, placing.slots)
     done += _sentences(placing)
     for slot in placing.shared:
@@ -124,6 +122,7 @@ def _known() -> frozenset[str]:
 def _sentences(placing: Placing) -> list[str]:
     """Say what a placing brings; fields that left the study are no work and are not named."""
     new = {slot.form for slot in placing.added if slot.position == 0}
+    waiting = {(slot.form, slot.frame_column): slot.kind for slot in placing.waiting}
     sentences = []
     for form in dict.fromkeys(slot.form for slot in placing.added):
         slots = [slot for slot in placing.added if slot.form == form]
@@ -135,17 +134,12 @@ def _sentences(placing: Placing) -> list[str]:
         if after.study == layout.SHARED:
             sentences.append(f"{where} holds text now, because the sites' dictionaries disagree")
             continue
-        kept = "" if _same_storage(before, after) else f", the old values stay in {_retired(before)}"
-        sentences.append(f"{where} is {after.kind.value} now, was {before.kind.value}{kept}")
+        if wanted := waiting.get((after.form, after.frame_column)):
+            later = f"it is {wanted.value} once every site's values are, which takes a full run of each"
+            sentences.append(f"{where} holds text for now, was {before.kind.value}; {later}")
+            continue
+        sentences.append(f"{where} is {after.kind.value} now, was {before.kind.value}")
     return sentences
-
-
-def _same_storage(before: Slot, after: Slot) -> bool:
-    return forms.STORAGE[before.kind] is forms.STORAGE[after.kind]
-
-
-def _retired(slot: Slot) -> str:
-    return layout.retired(slot.column_name, slot.kind)
 
 
 def _apply(connection: sa.Connection, placing: Placing) -> None:
@@ -164,9 +158,8 @@ def _apply(connection: sa.Connection, placing: Placing) -> None:
             _add_column(connection, slot.table_name, forms.stored_column(slot))
             _add_column(connection, slot.texts_table_name, forms.raw_column(slot))
     for before, after in placing.changed:
-        if not _same_storage(before, after):
-            change = _widen_column if after.study == layout.SHARED else _replace_column
-            change(connection, before, after)
+        if not conversion.same_storage(before, after):
+            conversion.convert(connection, before, after, placing.slots)
         catalogue.renew(connection, after)
     catalogue.write(connection, placing.added)
 
@@ -181,38 +174,3 @@ def _take_over_rows(connection: sa.Connection, table: str) -> None:
 def _add_column(connection: sa.Connection, table: str, column: sa.Column[object]) -> None:
     type_ = column.type.compile(connection.dialect)
     bulk.run(connection, f"ALTER TABLE {bulk.quoted(table)} ADD COLUMN {bulk.quoted(column.name)} {type_}")
-
-
-def _replace_column(connection: sa.Connection, before: Slot, after: Slot) -> None:
-    """Keep the old values under another name and begin afresh; the next store fills the column.
-
-    The fingerprints are taken away, so that the next store compares every cell of the form.
-    """
-    texts.write_out(connection, before)
-    table = bulk.quoted(before.table_name)
-    names = {column["name"] for column in sa.inspect(connection).get_columns(before.table_name)}
-    old, retired = before.column_name, _retired(before)
-    if retired in names:
-        bulk.run(connection, f"ALTER TABLE {table} DROP COLUMN {bulk.quoted(old)}")
-    else:
-        bulk.run(connection, f"ALTER TABLE {table} RENAME COLUMN {bulk.quoted(old)} TO {bulk.quoted(retired)}")
-    _add_column(connection, before.table_name, forms.stored_column(after))
-    first = bulk.quoted(layout.first_table(before.table_name))
-    bulk.run(connection, f"UPDATE {first} SET row_hash = NULL")
-
-
-def _widen_column(connection: sa.Connection, before: Slot, after: Slot) -> None:
-    """Turn a column's values into text where they stand; no row counts as changed by it."""
-    if texts.tells(after) and not texts.tells(before):
-        texts.mark_derived(connection, before)
-    table, column = bulk.quoted(before.table_name), bulk.quoted(before.column_name)
-    wide = bulk.quoted(layout.fit(f"{before.column_name}__widened"))
-    key = {"site": pl.String(), "record": pl.String(), "event": pl.String(), "instance": pl.Int64()}
-    sql = f"SELECT {column}, site, record, event, instance FROM {table} WHERE {column} IS NOT NULL"
-    values = bulk.fetch(connection, sql, (), {"\0": frames.POLARS_TYPES[before.kind], **key})
-    bulk.run(connection, f"ALTER TABLE {table} ADD COLUMN {wide} TEXT")
-    told = values.with_columns(difference.text_of(values["\0"]))
-    sql = f"UPDATE {table} SET {wide} = ? WHERE site = ? AND record = ? AND event = ? AND instance = ?"
-    bulk.execute_many(connection, sql, told)
-    bulk.run(connection, f"ALTER TABLE {table} DROP COLUMN {column}")
-    bulk.run(connection, f"ALTER TABLE {table} RENAME COLUMN {wide} TO {bulk.quoted(after.column_name)}")

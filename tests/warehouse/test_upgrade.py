@@ -75,21 +75,21 @@ class TestAnUpgrade:
         assert new.reader().verify().problems == ()
         assert opened().upgrade() == []
 
-    def test_reports_a_field_that_holds_something_else_and_keeps_its_old_values(self, opened):
+    def test_reports_a_field_that_holds_something_else_and_tells_its_old_value(self, opened):
         b.store(opened(), 0, b.frame(b.LABS, {ONE: b.FULL}))
         fields = [b.field("tubes", Kind.TEXT) if f.name == "tubes" else f for f in b.LABS.fields]
         changed = b.form("labs", *fields)
         new = opened(b.study(changed), upgrade=False)
-        sentence = "form labs: tubes is text now, was integer, the old values stay in tubes__was_integer"
+        sentence = "form labs: tubes is text now, was integer"
         assert new.pending() == (sentence,)
         assert new.upgrade() == [sentence]
         frame = b.frame(changed, {ONE: {**b.FULL, "tubes": "three"}})
         assert b.store(new, 1, frame) == StoreCounts(updated=1, cells_changed=1)
         assert b.store(new, 2, frame) == StoreCounts()
         with new._engine.connect() as connection:
-            assert connection.exec_driver_sql("SELECT tubes, tubes__was_integer FROM labs").one() == ("three", 3)
+            assert connection.exec_driver_sql("SELECT tubes FROM labs").one() == ("three",)
         history = new.reader().history(Coordinate(row=b.key(), field="tubes"))
-        assert [(v.value, v.raw) for v in history] == [(None, "3"), ("three", "three")]
+        assert [(v.value, v.raw) for v in history] == [("3", "3"), ("three", "three")]
 
     def test_is_whole_or_not_at_all(self, opened, monkeypatch):
         def refuse(*_arguments):
