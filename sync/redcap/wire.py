@@ -31,7 +31,7 @@ def rows_from_csv(text: str) -> pl.DataFrame:
     Cells may hold quotes, line ends and any script. An empty text gives a frame without columns. Raises Malformed
     for a body that is cut, ragged, or repeats a column.
     """
-    text = text.lstrip("\ufeff")
+    text = _without_nul(text.lstrip("\ufeff"))
     if not text.strip():
         return pl.DataFrame()
     body = text.encode()
@@ -98,7 +98,12 @@ def _blank_as_null(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _text(value: object) -> str:
     """Give a JSON cell as text; REDCap sends everything so, except instance numbers."""
-    return "" if value is None else str(value)
+    return "" if value is None else _without_nul(str(value))
+
+
+def _without_nul(text: str) -> str:
+    """Show U+FFFD, the sign for what cannot be shown, in place of U+0000, which PostgreSQL does not keep."""
+    return text.replace("\0", "\ufffd")
 
 
 # --- structure

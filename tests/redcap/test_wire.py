@@ -78,6 +78,13 @@ def test_json_gives_the_same_frame(table: list[list[str]]) -> None:
     assert wire.rows_from_json(items).equals(wire.rows_from_csv(text))
 
 
+def test_a_nul_is_shown_as_what_cannot_be_shown() -> None:
+    """PostgreSQL keeps no U+0000; what is judged, stored and asked about is cleaned in one place."""
+    csv_rows = wire.rows_from_csv('record_id,weight\nR1,"6\x001"\n')
+    assert csv_rows["weight"].to_list() == ["6\ufffd1"]
+    assert wire.rows_from_json([{"record_id": "R1", "weight": "6\x001"}]).equals(csv_rows)
+
+
 @pytest.mark.parametrize("text", ["", "\n", "\r\n", "  \n"])
 def test_nothing_is_no_rows(text: str) -> None:
     assert wire.rows_from_csv(text).height == 0
