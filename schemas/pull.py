@@ -17,6 +17,7 @@ from schemas import known as knowing
 from schemas.known import ROW_KEY, Known
 from schemas.parts import Parts
 from schemas.project import DAG_COLUMN, RECORD_COLUMNS, ProjectStructure, Snapshot
+from schemas.signs import plain
 
 BLANK = xxhash.xxh3_64_intdigest("")
 """What ``fingerprints`` makes of a row without cells."""
@@ -149,7 +150,8 @@ def fingerprints(rows: pl.DataFrame, record_field: str) -> pl.DataFrame:
     aside = {record_field, *RECORD_COLUMNS, DAG_COLUMN}
     names = [name for name in sorted(rows.columns) if name not in aside]
     hashes: list[int] = []
-    for part in rows.iter_slices(_AT_A_TIME):
+    for whole in rows.iter_slices(_AT_A_TIME):
+        part = whole.with_columns(plain(whole[name]) for name in names)
         cells = [piece for name in names for piece in _pieces(part[name])]
         texts = (
             part.select(pl.concat_str(cells, ignore_nulls=True)).to_series().to_list() if cells else [""] * part.height

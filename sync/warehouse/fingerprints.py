@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import polars as pl
 import xxhash
 
+from schemas.signs import plain
 from sync.warehouse.layout import Slot
 
 _ROWS_AT_ONCE = 50_000
@@ -19,7 +20,9 @@ PLACE = ("_status", "_site_event", "_site_instrument", "_site_instance", "_remar
 """Columns beside the cells that a fingerprint covers."""
 
 _NEXT, _READ, _NOTHING = "\x1e", "\x1f", "\x00"
-"""What ends a cell, what stands before a value that is not its text, and what stands for no text or no value."""
+"""What ends a cell, what stands before a value that is not its text, and what stands for no text or no value.
+
+Inside cells they are written otherwise (``schemas.signs``)."""
 
 
 def row_hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
@@ -39,7 +42,7 @@ def row_hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slo
 
 def _hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
     """Do a part, so that not all rows stand there as one text each."""
-    cells = [place[name].cast(pl.String).fill_null("") for name in PLACE]
+    cells = [plain(place[name].cast(pl.String)).fill_null("") for name in PLACE]
     cells += [_cell(slot.frame_column, told, texts) for slot in slots]
     lines = pl.select(pl.concat_str(map(pl.lit, cells), separator=_NEXT).str.strip_chars_end(_NEXT)).to_series()
     digests = list(map(xxhash.xxh3_64_intdigest, lines.to_list()))
@@ -53,9 +56,9 @@ def _cell(column: str, told: pl.DataFrame, texts: pl.DataFrame) -> pl.Series:
     """
     if column not in texts.columns:
         return pl.repeat("", texts.height, dtype=pl.String, eager=True)
-    text, value = texts[column], told[column]
-    differs = text.ne_missing(value)
+    text, value = plain(texts[column]), told[column]
+    differs = texts[column].ne_missing(value)
     if not differs.any():
         return text.fill_null("")
-    both = pl.concat_str(text.fill_null(_NOTHING), pl.lit(_READ), value.fill_null(_NOTHING))
+    both = pl.concat_str(text.fill_null(_NOTHING), pl.lit(_READ), plain(value).fill_null(_NOTHING))
     return pl.select(pl.when(differs).then(both).otherwise(text.fill_null(""))).to_series()
