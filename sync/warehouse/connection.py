@@ -3,7 +3,7 @@
 SQLite: WAL, foreign keys, a busy time-out, and writers begin with ``BEGIN IMMEDIATE`` (a deferred transaction that
 reads first and writes later fails with "database is locked" whatever the time-out). Readers ask for the plain
 ``BEGIN`` with the execution option ``syncline_reads`` and get a snapshot without blocking a writer.
-PostgreSQL: psycopg 3, sessions in UTC.
+PostgreSQL: psycopg 3, sessions in UTC that write numbers in full.
 """
 
 import os
@@ -31,6 +31,10 @@ _SLICE = 5.0
 
 _LIMITS = " -c lock_timeout=2000 -c statement_timeout=5000"
 """Milliseconds, for connections that must not wait on PostgreSQL."""
+
+_SESSION = "-c timezone=UTC -c extra_float_digits=1"
+"""Settings that a server, a database or a role may have otherwise: in which zone moments are written, and that a
+number is written with every digit that it has."""
 
 _AS_NEEDED = -1
 """Each site's thread holds up to three connections (lock, transaction, reader); a limit could starve them all."""
@@ -129,7 +133,7 @@ def _postgresql(url: sa.URL, *, limits: str) -> sa.Engine:
         raise ConfigError(["[warehouse] url: PostgreSQL is reached through postgresql+psycopg://"])
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args={"options": f"-c timezone=UTC{limits}"},
+        connect_args={"options": f"{_SESSION}{limits}"},
         pool_pre_ping=True,
         hide_parameters=True,
         max_overflow=_AS_NEEDED,

@@ -12,6 +12,7 @@ from schemas.study import Kind
 from sync.errors import ConfigError, SyncError
 from sync.ports.stored import StoreCounts
 from sync.warehouse import layout
+from sync.warehouse.store import SqlWarehouse
 from tests.warehouse import building as b
 
 ONE = ("ZJ-01", "day_0", 1)
@@ -247,3 +248,20 @@ class TestATransaction:
         assert "Secret" not in str(caught.value)
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
+
+
+@pytest.mark.postgres
+def test_a_server_that_writes_numbers_short_changes_none(postgres_url):
+    engine = sa.create_engine(sa.make_url(postgres_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{engine.url.database}" SET extra_float_digits = 0')
+    engine.dispose()
+    warehouse = SqlWarehouse(postgres_url, b.STUDY, secret=b.SECRET)
+    warehouse.upgrade()
+    cells = {"creat": 0.1 + 0.2, "tubes": 1}
+    b.store(warehouse, 0, b.frame(b.LABS, {ONE: cells}))
+    changed = b.frame(b.LABS, {ONE: cells | {"tubes": 2}})
+    assert b.store(warehouse, 1, changed) == StoreCounts(updated=1, cells_changed=1)
+    assert warehouse.reader().frames(b.SITE)[0].rows["creat"].to_list() == [0.1 + 0.2]
+    assert warehouse.reader().verify().problems == ()
+    warehouse.close()
