@@ -2,7 +2,8 @@
 
 Most texts are what their value reads as ("7" and 7, "2026-05-03" and that day). The table ``<form>__txt`` holds the
 others only: null stands for a text that the value tells, one control sign (U+001F) for nothing entered under a value
-that the mapping derived. The view ``<form>__raw`` shows every text in full; whoever reads SQL reads the view.
+that the mapping derived; a text that begins with that sign is kept with one more. The view ``<form>__raw`` shows every
+text in full; whoever reads SQL reads the view.
 
 What a value reads as must be the same here and in the view, on both databases. It is for texts, whole numbers, dates,
 and numbers of some decimals; times and moments always keep their texts. Rows without any text to keep stand in the
@@ -45,7 +46,8 @@ def kept(slot: Slot, texts: pl.Series, told: pl.Series, values: pl.Series) -> pl
     if same.all():
         return pl.repeat(None, texts.len(), dtype=pl.String, eager=True)
     derived = texts.is_null() & told.is_not_null()
-    return pl.select(pl.when(same).then(None).when(derived).then(pl.lit(_NOTHING)).otherwise(texts)).to_series()
+    doubled = pl.when(texts.str.starts_with(_NOTHING)).then(_NOTHING + texts).otherwise(texts)
+    return pl.select(pl.when(same).then(None).when(derived).then(pl.lit(_NOTHING)).otherwise(doubled)).to_series()
 
 
 def _is_plain(told: pl.Series, values: pl.Series) -> pl.Series:
@@ -61,8 +63,12 @@ def entered(slot: Slot, kept_texts: pl.Series, values: pl.Series) -> pl.Series:
     told = difference.text_of(values)
     if kept_texts.null_count() == kept_texts.len():
         return told
-    nothing = kept_texts == _NOTHING
-    return pl.select(pl.when(nothing).then(None).otherwise(kept_texts.fill_null(told))).to_series()
+    full = kept_texts.fill_null(told)
+    signed = kept_texts.str.starts_with(_NOTHING).fill_null(False)
+    if not signed.any():
+        return full
+    after = kept_texts.str.slice(1).replace("", None)
+    return pl.select(pl.when(signed).then(after).otherwise(full)).to_series()
 
 
 # --- in SQL
@@ -84,7 +90,8 @@ def _in_sql(slot: Slot, dialect: str) -> str:
 
 
 def _full(text: str, told: str, dialect: str) -> str:
-    return f"NULLIF(COALESCE({text}, {told}), {_NOTHING_IN_SQL[dialect]})"
+    signed = f"substr({text}, 1, 1) = {_NOTHING_IN_SQL[dialect]}"
+    return f"CASE WHEN {text} IS NULL THEN {told} WHEN {signed} THEN NULLIF(substr({text}, 2), '') ELSE {text} END"
 
 
 def _told(slot: Slot, column: str, dialect: str) -> str:

@@ -53,3 +53,15 @@ def test_rows_that_differ_by_such_signs_have_fingerprints_of_their_own(rows):
         fingerprints.row_hashes(place, difference.told(each.rows, slots), each.raw, slots).to_list() for each in frames
     )
     assert one != other
+
+
+@pytest.mark.parametrize("text", ["\x1f", "\x1f\x1f", "\x1f7", "7\x1f"])
+def test_a_text_that_begins_with_the_sign_for_nothing_is_kept(opened, text):
+    warehouse = opened(b.study(FORM))
+    stored = frame({"a": text, "b": "x"}, {"a": text, "b": text, "c": text})
+    b.store(warehouse, 0, stored)
+    with warehouse._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT a, b, c FROM labs__raw").one() == (text, text, text)
+    assert warehouse.reader().frames(b.SITE)[0].raw.rows() == [(text, text, text)]
+    assert b.store(warehouse, 1, stored) == StoreCounts()
+    assert warehouse.reader().verify().problems == ()

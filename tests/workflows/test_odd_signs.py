@@ -32,7 +32,7 @@ def rows(url, sql):
         engine.dispose()
 
 
-@pytest.mark.parametrize("signs", ["6\x001", "6\x1e1", "\x1b6"])
+@pytest.mark.parametrize("signs", ["6\x001", "\x1f", "6\x1e1", "\x1b6"])
 def test_of_a_cell_that_gets_a_query(trial, url, signs):
     app = trial.app("one", warehouse=url)
     assert small.run_night(app).exit_code == 0
