@@ -226,22 +226,25 @@ def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, in
     for table in form_rows.table_names(slots):
         part = bulk.with_fixed(_values_of(changed, slots, table), _fixed_values(write, slots, table))
         bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=_KEPT)
-        _update_texts(write, _texts_of(changed, slots, table), slots[0].form, layout.texts_of(table))
+        _update_texts(write, _texts_of(changed, slots, table), [slot for slot in slots if slot.table_name == table])
     _refresh_hashes(write, slots, batch.beside.filter(~touched))
     return changed.rows.height, cells.height
 
 
-def _update_texts(write: Write, kept: pl.DataFrame, form: str, table: str) -> None:
-    """Rewrite texts; columns that the study no longer has keep theirs."""
+def _update_texts(write: Write, kept: pl.DataFrame, slots: Sequence[Slot]) -> None:
+    """Rewrite texts of one table's slots; columns that the study no longer has keep theirs, rows without any go."""
+    table = slots[0].texts_table_name
     untold = _untold(kept)
-    part = bulk.with_fixed(kept.filter(untold), {"site": write.site, "instrument": form})
+    part = bulk.with_fixed(kept.filter(untold), {"site": write.site, "instrument": slots[0].form})
     bulk.upsert(write.connection, table, part, key=KEY_COLUMNS)
-    columns = [f"{bulk.quoted(name)} = NULL" for name in kept.drop(ROW).columns]
     told = kept.filter(~untold).select(pl.lit(write.site).alias("site"), *ROW)
-    if columns:
-        bulk.execute_many(
-            write.connection, f"UPDATE {bulk.quoted(table)} SET {', '.join(columns)} WHERE {_AT_KEY}", told
-        )
+    gone = set(kept.drop(ROW).columns)
+    left = [slot for slot in slots if slot.column_name not in gone]
+    if left and gone:
+        blank = ", ".join(f"{bulk.quoted(name)} = NULL" for name in kept.drop(ROW).columns)
+        bulk.execute_many(write.connection, f"UPDATE {bulk.quoted(table)} SET {blank} WHERE {_AT_KEY}", told)
+    condition = f"{_AT_KEY} AND {texts.is_blank(left)}" if left else _AT_KEY
+    bulk.execute_many(write.connection, f"DELETE FROM {bulk.quoted(table)} WHERE {condition}", told)
 
 
 def _standing(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -109,6 +109,24 @@ def test_a_row_whose_values_tell_everything_stands_once(opened):
         assert warehouse.reader().verify().problems == ()
 
 
+def test_a_row_whose_texts_are_told_again_stands_once(opened):
+    warehouse = opened(b.study(FORM))
+    for night, text in enumerate(("3", "03", "3")):
+        b.store(warehouse, night, b.frame(FORM, {ONE: {"tubes": 3, "remark": "calm"}}, raw={ONE: {"tubes": text}}))
+        assert len(read(warehouse, "labs__txt")) == (text == "03")
+        assert read(warehouse, "labs__raw")[0]["tubes"] == text
+
+
+def test_texts_of_a_field_that_left_stay(opened):
+    b.store(opened(b.study(FORM)), 0, b.frame(FORM, {ONE: {"tubes": 3, "creat": 1.5}}, raw={ONE: {"tubes": "03"}}))
+    less = b.form("labs", *(field for field in FORM.fields if field.name != "tubes"))
+    warehouse = opened(b.study(less))
+    for night, text in enumerate(("1,5", "1.5"), 1):
+        b.store(warehouse, night, b.frame(less, {ONE: {"creat": 1.5}}, raw={ONE: {"creat": text}}))
+        (kept,) = read(warehouse, "labs__txt")
+        assert (kept["tubes"], kept["creat"]) == ("03", None if text == "1.5" else text)
+
+
 def test_a_warehouse_of_before_the_first_release_is_left_alone(stored, opened):
     with stored._engine.begin() as connection:
         connection.exec_driver_sql("DROP VIEW labs__raw")
@@ -134,7 +152,7 @@ def test_no_number_is_left_to_a_database_that_writes_it_otherwise(value):
 
 
 cells = {
-    Kind.TEXT: st.sampled_from(["", " ", "7", "x'y", "é", "2012-03-05"]),
+    Kind.TEXT: st.sampled_from(["", " ", "\x1f", "7", "x'y", "é", "2012-03-05"]),
     Kind.INTEGER: st.integers(-3, 3),
     Kind.NUMBER: st.sampled_from([0.0, 7.0, 0.1, 1e22]),
     Kind.DATE: st.dates(min_value=date(1000, 1, 1)),
@@ -144,7 +162,7 @@ cells = {
 @settings(max_examples=80, derandomize=True, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(sorted(cells, key=lambda kind: kind.value)))
 def test_what_is_kept_gives_back_what_was_entered(data, kind):
-    entered = st.none() | st.sampled_from(["", "7", "7.0", "0", "-0", "2012-03-05", "seven"])
+    entered = st.none() | st.sampled_from(["", "7", "7.0", "0", "-0", "2012-03-05", "seven", "\x1f", "\x1f\x1f7"])
     rows = data.draw(st.lists(st.tuples(st.none() | cells[kind], entered), min_size=1, max_size=5))
     values = pl.Series("values", [value for value, _ in rows], POLARS_TYPES[kind])
     written = pl.Series("texts", [text for _, text in rows], pl.String)
