@@ -308,5 +308,5 @@ class WarehouseReader(Protocol):
         ...
 
     def verify(self) -> Verification:
-        """Prove chain, replay, texts beside the chain, fingerprints of rows, and that the triggers stand."""
+        """Prove chain, replay, texts beside it, rows (fingerprints, history, held back or not), and the triggers."""
         ...

@@ -222,6 +222,11 @@ class Query:
     #: last run that looked at it: the same run does not count twice
     run_id: str | None = None
 
+    @property
+    def holds_back(self) -> bool:
+        """Tell whether the query's row is not to be analysed yet."""
+        return self.severity is Severity.HARD and self.state in LIVE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryEventDraft:

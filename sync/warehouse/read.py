@@ -201,7 +201,7 @@ class SqlReader:
         return tuple(sorted(rows, key=lambda row: (*self._place(row.visit), row.category)))
 
     def verify(self) -> Verification:
-        """Prove chain, replay, texts beside the chain, fingerprints of rows, and that the triggers stand."""
+        """Prove chain, replay, texts beside it, rows (fingerprints, history, held back or not), and the triggers."""
         with self._reading() as reading:
             return verify.verify(reading, catalogue.read(reading), secret=self._secret)
 

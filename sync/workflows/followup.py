@@ -7,7 +7,6 @@ from functools import cache
 
 from schemas import project
 from schemas.coordinates import RowKey
-from schemas.study import Severity
 from sync.ports.application import Application
 from sync.queries import desk, moving, reconcile
 from sync.queries.acts import Act
@@ -143,7 +142,7 @@ def left_behind(count: int, project_id: int) -> str:
 
 def quarantined(queries: Iterable[Query]) -> set[RowKey]:
     """Name the rows that a hard query still holds back from analysis."""
-    return {query.key.row for query in queries if query.severity is Severity.HARD and query.state in LIVE}
+    return {query.key.row for query in queries if query.holds_back}
 
 
 def query_links(

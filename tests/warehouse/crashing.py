@@ -2,9 +2,15 @@
 
 import sys
 import time
+from dataclasses import replace
 
+from sync.queries import states
 from sync.warehouse.store import SqlWarehouse
+from tests.queries import samples
 from tests.warehouse import building as b
+
+ITEM = replace(samples.finding(), row=b.key("ZJ-001"))
+QUERY, DRAFTS = states.raise_query(samples.key_of(ITEM), "ZJ-000001", samples.sight(ITEM), samples.system())
 
 
 def night(warehouse, number, creat, *, pause=False):
@@ -15,7 +21,9 @@ def night(warehouse, number, creat, *, pause=False):
         warehouse.transaction(b.SITE, f"run-{number}", b.moment(number)) as transaction,
     ):
         transaction.store([b.frame(b.LABS, rows)], mapping_version="1", complete=True)
-        transaction.quarantine([b.key("ZJ-001")])
+        if not transaction.queries():
+            transaction.put_queries(DRAFTS, [QUERY])
+        transaction.quarantine([QUERY.key.row])
         transaction.put_state("cursor", {"night": number})
         transaction.finish_run(b.run_row(number))
         if pause:

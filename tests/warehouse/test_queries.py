@@ -217,3 +217,48 @@ def test_errors_of_the_database_say_what_to_do_without_values(warehouse):
         transaction.put_visits([])
         transaction._connection.execute(sa.text("INSERT INTO site (site, name) VALUES ('Secret', NULL)"))
     assert "Secret" not in str(caught.value)
+
+
+class TestRowsThatAreHeldBack:
+    """`verify` holds each row's flag against the live hard queries; a row may have a query and not stand."""
+
+    SAYS = (
+        "zhenjiang: 1 rows of form labs are held back from analysis without an unresolved hard query, or have one and "
+        "are not held back; the site's next run puts this right."
+    )
+
+    @pytest.fixture
+    def held(self, warehouse):
+        query, drafts = raised()
+        gap, more = raised(2, record="ZJJU-009")
+        frame = b.frame(b.LABS, {(record, "month_1", 1): {"creat": 812.0} for record in ("ZJJU-001", "ZJJU-002")})
+        with warehouse.transaction(samples.SITE, "run-1", samples.START) as transaction:
+            transaction.store([frame], mapping_version="1", complete=True)
+            transaction.put_queries([*drafts, *more], [query, gap])
+            transaction.quarantine([query.key.row, gap.key.row])
+        return warehouse
+
+    def test_are_those_of_live_hard_queries(self, held):
+        assert held.reader().verify().problems == ()
+
+    @pytest.mark.parametrize(("record", "flag"), [("ZJJU-001", "FALSE"), ("ZJJU-002", "TRUE")])
+    def test_are_shown_where_somebody_changed_the_flag(self, held, record, flag):
+        with held._engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE labs SET is_quarantined = {flag} WHERE record = '{record}'")
+        assert held.reader().verify().problems == (self.SAYS,)
+
+    def test_are_let_go_by_what_closes_the_query(self, held):
+        (query, gap) = held.reader().queries(QueryFilter())
+        answered = desk.answer(query, samples.site("checked"), code=AnswerCode.CONFIRMED, round=1)
+        closed = desk.accept(answered[0], samples.dm(), reason=CloseReason.CONFIRMED)
+        with held.transaction(samples.SITE, "desk-1", samples.START) as transaction:
+            transaction.put_queries([*answered[1], *closed[1]], [closed[0]])
+        assert held.reader().verify().problems == (self.SAYS,)
+        with held.transaction(samples.SITE, "desk-2", samples.START) as transaction:
+            transaction.quarantine([gap.key.row])
+        assert held.reader().verify().problems == ()
+
+    def test_a_fingerprint_that_was_taken_away_is_shown(self, held):
+        with held._engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE labs SET row_hash = NULL WHERE record = 'ZJJU-002'")
+        assert held.reader().verify().problems == ("zhenjiang: 1 rows of form labs are not what was stored.",)
