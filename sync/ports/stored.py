@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.coordinates import RowKey
 from sync.queries.model import Query, QueryEvent, QueryEventValues
+from sync.volume import Touched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,8 @@ class StoreCounts:
     deleted: int = 0
     #: cells of updated rows whose value or text changed
     cells_changed: int = 0
+    #: where: columns and records. Counts are compared without it
+    touched: Touched = field(default=Touched(), compare=False)
 
     def __add__(self, other: "StoreCounts") -> "StoreCounts":
         """Add two counts."""
@@ -26,6 +29,7 @@ class StoreCounts:
             updated=self.updated + other.updated,
             deleted=self.deleted + other.deleted,
             cells_changed=self.cells_changed + other.cells_changed,
+            touched=self.touched + other.touched,
         )
 
 

@@ -29,6 +29,7 @@ from sync.ports.stored import (
     VisitRow,
 )
 from sync.queries.model import Query, QueryEventDraft
+from sync.volume import Column
 from validators.findings import Coverage
 
 
@@ -89,6 +90,13 @@ class SiteTransaction(Protocol):
 
     def count_rows(self, study: Study, records: Collection[str]) -> int:
         """Count the form rows of some records, as of this transaction, in the forms of a study."""
+        ...
+
+    def count_filled(self, columns: Collection[Column]) -> Mapping[Column, int]:
+        """Count the filled cells of some columns in rows that stood before this run, as of this transaction.
+
+        A row that got other cells tonight counts with what it holds now; one that came tonight does not count.
+        """
         ...
 
     def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from schemas.coordinates import KEY_COLUMNS
 from schemas.frames import META_COLUMNS, POLARS_TYPES, FormFrame
 from schemas.parts import PART_ROWS
 from sync.ports.stored import StoreCounts
-from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables, texts
+from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables, tally, texts
 from sync.warehouse.layout import Slot
 
 ROW = list(difference.ROW)
@@ -70,14 +70,21 @@ def store(
     found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash")[order])
     for part in order.gather(found.inserted).to_frame("at").iter_slices(_ROWS_AT_ONCE):
         _insert(write, arriving.at(part["at"]), slots)
-    updated, changed = _update(write, arriving.at(order.gather(found.suspected)), slots)
+    updated, cells = _update(write, arriving.at(order.gather(found.suspected)), slots)
     vanished = found.vanished
     if not complete:
         vanished = vanished.filter(pl.col("record").is_in(list(records)))
     _delete(write, slots, vanished)
     if complete:
         join_mapping(write, slots)
-    return StoreCounts(inserted=found.inserted.len(), updated=updated, deleted=vanished.height, cells_changed=changed)
+    came = arriving.beside[order.gather(found.inserted)].select("record")
+    return StoreCounts(
+        inserted=found.inserted.len(),
+        updated=updated.height,
+        deleted=vanished.height,
+        cells_changed=cells.height,
+        touched=tally.touched(slots, cells=cells, changed=pl.concat([came, updated]), vanished=vanished),
+    )
 
 
 def end(write: Write, slots: Sequence[Slot], records: Collection[str]) -> int:
@@ -211,10 +218,10 @@ def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
         bulk.insert(write.connection, layout.texts_of(table), kept.filter(_untold(kept)), fixed=place)
 
 
-def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, int]:
-    """Rewrite the rows that differ from what stands; count rows and cells that changed."""
+def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rewrite the rows that differ from what stands; give the records of their rows, and the cells that changed."""
     if not batch.rows.height:
-        return 0, 0
+        return batch.rows.select("record"), pl.DataFrame(schema=difference.CHANGE_SCHEMA)
     values, entered = _standing(write, slots, batch.rows.select(ROW))
     compared = [slot for slot in slots if slot.frame_column in batch.rows.columns]
     cells = difference.cells(compared, values, entered, batch.rows, batch.raw)
@@ -228,7 +235,7 @@ def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[int, in
         bulk.upsert(write.connection, table, part, key=KEY_COLUMNS, keep=_KEPT)
         _update_texts(write, _texts_of(changed, slots, table), [slot for slot in slots if slot.table_name == table])
     _refresh_hashes(write, slots, batch.beside.filter(~touched))
-    return changed.rows.height, cells.height
+    return changed.rows.select("record"), cells
 
 
 def _update_texts(write: Write, kept: pl.DataFrame, slots: Sequence[Slot]) -> None:

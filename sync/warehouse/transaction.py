@@ -1,6 +1,6 @@
 """Write one run's work at one site in one transaction (``SiteTransaction`` of the ports)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,19 @@ from schemas.study import Study
 from sync.errors import ConfigError
 from sync.ports.stored import OutcomeRow, RunRow, SiteRow, StoreCounts, SubjectRow, VisitRow
 from sync.queries.model import Query, QueryEventDraft
-from sync.warehouse import bulk, covered, form_rows, form_store, ledger, plain_rows, small_rows, stored_frames, tables
+from sync.volume import Column
+from sync.warehouse import (
+    bulk,
+    covered,
+    form_rows,
+    form_store,
+    ledger,
+    plain_rows,
+    small_rows,
+    stored_frames,
+    tables,
+    tally,
+)
 from sync.warehouse.form_store import Write
 from sync.warehouse.layout import Slot
 from validators.findings import Coverage
@@ -100,6 +112,16 @@ class SqlSiteTransaction:
         forms = [self._forms[form.name] for form in study.forms if form.name in self._forms]
         wanted = sorted(records)
         return sum(form_rows.read_hashes(self._connection, self.site, slots, wanted).height for slots in forms)
+
+    def count_filled(self, columns: Collection[Column]) -> Mapping[Column, int]:
+        """Count the filled cells of some columns in rows that stood before this run; see the port."""
+        wanted: dict[str, set[str]] = {}
+        for form, column in columns:
+            wanted.setdefault(form, set()).add(column)
+        found: dict[Column, int] = {}
+        for form, names in wanted.items():
+            found |= tally.count_filled(self._connection, self.site, self.run_id, self._forms[form], names)
+        return found
 
     def _write(self, mapping_version: str) -> Write:
         return Write(

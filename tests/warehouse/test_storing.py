@@ -11,6 +11,7 @@ from schemas.coordinates import Coordinate
 from schemas.study import Kind
 from sync.errors import ConfigError, SyncError
 from sync.ports.stored import StoreCounts
+from sync.volume import ColumnTally, Touched
 from sync.warehouse import layout
 from sync.warehouse.store import SqlWarehouse
 from tests.warehouse import building as b
@@ -265,3 +266,36 @@ def test_a_server_that_writes_numbers_short_changes_none(postgres_url):
     assert warehouse.reader().frames(b.SITE)[0].rows["creat"].to_list() == [0.1 + 0.2]
     assert warehouse.reader().verify().problems == ()
     warehouse.close()
+
+
+class TestWhatStoringTouched:
+    def test_is_told_by_column_record_and_form(self, warehouse):
+        three = ("ZJ-03", "day_0", 1)
+        before = {ONE: {"creat": 70.0, "tubes": 1}, TWO: {"creat": 80.0}, three: {"remark": "x"}}
+        b.store(warehouse, 0, b.frame(b.LABS, before))
+        after = {ONE: {"creat": 7.0, "tubes": 1, "remark": "y"}, TWO: {}, ("ZJ-04", "day_0", 1): {"creat": 1.0}}
+        counts = b.store(warehouse, 1, b.frame(b.LABS, after))
+        columns = counts.touched.columns
+        assert columns["labs", "creat"] == ColumnTally(changed=2, emptied=1, ratios={-50: (1, -1.0)})
+        assert columns["labs", "remark"] == ColumnTally(filled=1)
+        assert ("labs", "tubes") not in columns
+        assert counts.touched.records == {"ZJ-01", "ZJ-02", "ZJ-03", "ZJ-04"}
+        assert counts.touched.vanished == {("labs", "ZJ-03"): 1}
+        assert b.store(warehouse, 2, b.frame(b.LABS, after)).touched == Touched()
+
+    def test_is_no_change_of_value_where_only_the_text_differs(self, warehouse):
+        b.store(warehouse, 0, b.frame(b.LABS, {ONE: {"creat": 7.0}}, raw={ONE: {"creat": "7"}}))
+        counts = b.store(warehouse, 1, b.frame(b.LABS, {ONE: {"creat": 7.0}}, raw={ONE: {"creat": "7.00"}}))
+        assert counts.cells_changed == 1
+        assert counts.touched.columns["labs", "creat"].changed == 0
+
+    def test_can_be_set_against_what_stood_before_the_run(self, opened):
+        wide = b.form("wide", *(b.field(f"f{i}", Kind.TEXT, "wide") for i in range(layout.WIDTH + 2)))
+        last = f"f{layout.WIDTH + 1}"
+        warehouse = opened(b.study(wide))
+        b.store(warehouse, 0, b.frame(wide, {ONE: {"f0": "x", last: "x"}, TWO: {last: "x"}}))
+        later = b.frame(wide, {ONE: {"f0": "y", last: "y"}, TWO: {last: "x"}, ("ZJ-03", "day_0", 1): {last: "z"}})
+        with warehouse.site_lock(b.SITE), warehouse.transaction(b.SITE, "run-1", b.moment(1)) as transaction:
+            transaction.store([later], mapping_version="1", complete=True)
+            found = transaction.count_filled([("wide", "f0"), ("wide", "f1"), ("wide", last)])
+        assert found == {("wide", "f0"): 1, ("wide", "f1"): 0, ("wide", last): 2}
