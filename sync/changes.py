@@ -4,15 +4,16 @@ A centre that changes its units, a token that suddenly sees nothing, a form that
 many changes at once, and none of them should reach the warehouse before somebody has looked.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from itertools import groupby
 
 from sync.config import BrakesConfig
+from sync.volume import ColumnChange, Volume
 
-MORE_THAN_APPROVED = 1.5
-"""How many times the figure that a person approved a run may reach: sites go on working while somebody looks."""
+_NAMED = 5
+"""Columns or checks that a sentence names one by one."""
 
 
 class Brake(StrEnum):
@@ -23,45 +24,23 @@ class Brake(StrEnum):
     RECORDS_UNTRACED = "records_untraced"
     ROWS_GONE = "rows_gone"
     CELLS_CHANGED = "cells_changed"
+    COLUMN_CHANGED = "column_changed"
     QUERIES_CLOSED = "queries_closed"
+    QUERIES_CLOSED_UNCHANGED = "queries_closed_unchanged"
+    CHECK_CLOSED = "check_closed"
     QUERIES_OPENED = "queries_opened"
+    CHECK_OPENED = "check_opened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Hold one reason to stop: its kind, its figure, and the sentence for a person."""
+    """Hold one reason to stop: its kind, its figure, what it is about, and the sentence for a person."""
 
     brake: Brake
     count: int
     sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
-    """Count what a run is about to do to a site that was synced before."""
-
-    #: subjects that the warehouse holds
-    records_before: int
-    records_now: int
-    #: subjects that the warehouse holds and the pull does not
-    records_gone: int
-    #: cells of the rows that stand in both
-    cells_known: int
-    cells_changed: int
-    #: queries that waited for the site before the run
-    queries_open: int
-    queries_closed: int
-    queries_opened: int
-    #: form rows that stood before the run, and those of records that stay which the pull does not hold any more
-    rows_known: int = 0
-    rows_gone: int = 0
-    #: those of ``records_gone`` about which the server's log, where it could be read, says nothing
-    records_untraced: int = 0
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "Volume":
-        """Rebuild from what a parked run keeps; figures that an older program did not count are 0."""
-        return cls(**{each.name: int(plain.get(each.name, 0)) for each in fields(cls)})
+    #: the column or check; empty where it is about the site as a whole
+    subject: str = ""
 
 
 def brakes(volume: Volume, limits: BrakesConfig) -> tuple[str, ...]:
@@ -69,26 +48,29 @@ def brakes(volume: Volume, limits: BrakesConfig) -> tuple[str, ...]:
 
     The first run of a site (nothing held yet) never brakes.
     """
-    return tuple(reason.sentence for reason in reasons(volume, limits))
+    return worded(reasons(volume, limits))
 
 
 def reasons(volume: Volume, limits: BrakesConfig) -> tuple[Reason, ...]:
     """Find every reason to stop; see ``brakes``."""
-    return tuple(_reasons(volume, limits)) if volume.records_before else ()
+    if not volume.records_before:
+        return ()
+    return (*_of_records(volume, limits), *_of_values(volume, limits), *_of_queries(volume, limits))
 
 
-def is_covered(reason: Reason, approved: Volume, limits: BrakesConfig) -> bool:
-    """Tell whether a person who approved a run of ``approved`` figures has seen this reason.
+def worded(found: Sequence[Reason]) -> tuple[str, ...]:
+    """Give the sentences of reasons; of many columns or checks the first few are named, and the rest counted."""
+    sentences: list[str] = []
+    for brake, group in groupby(found, key=lambda reason: reason.brake):
+        alike = list(group)
+        sentences += [reason.sentence for reason in alike[:_NAMED]]
+        if (left := len(alike) - _NAMED) > 0:
+            what = "column" if brake is Brake.COLUMN_CHANGED else "check"
+            sentences.append(f"and so in {left} more {what}{'s' if left > 1 else ''}")
+    return tuple(sentences)
 
-    Who let 40 changed cells through did not let the site be emptied, nor 4,000 cells.
-    """
-    return any(
-        seen.brake is reason.brake and reason.count <= seen.count * MORE_THAN_APPROVED
-        for seen in reasons(approved, limits)
-    )
 
-
-def _reasons(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
+def _of_records(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
     before = volume.records_before
     if volume.records_now == 0:
         text = f"the project is empty, the warehouse holds {before} records of it"
@@ -104,17 +86,58 @@ def _reasons(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
     if _too_many(volume.rows_gone, volume.rows_known, limits.deleted_records_percent, rows_allowed):
         text = f"{volume.rows_gone} of {volume.rows_known} form rows are gone from records that stay"
         yield Reason(brake=Brake.ROWS_GONE, count=volume.rows_gone, sentence=text)
+
+
+def _of_values(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
     if _too_many(volume.cells_changed, volume.cells_known, limits.changed_cells_percent, limits.changed_cells_allowed):
         text = f"{volume.cells_changed} of {volume.cells_known} known cells would change"
         yield Reason(brake=Brake.CELLS_CHANGED, count=volume.cells_changed, sentence=text)
-    if _too_many(
-        volume.queries_closed, volume.queries_open, limits.closed_queries_percent, limits.closed_queries_allowed
-    ):
-        text = f"{volume.queries_closed} of {volume.queries_open} open queries would close"
+    for column in volume.columns:
+        known = column.known
+        if known is not None and _too_many(
+            column.changed, known, limits.changed_column_percent, limits.changed_column_allowed
+        ):
+            yield Reason(
+                brake=Brake.COLUMN_CHANGED, count=column.changed, sentence=_of_column(column), subject=column.name
+            )
+
+
+def _of_column(column: ColumnChange) -> str:
+    text = f"{column.name}: {column.changed} of {column.known} known values would change"
+    if column.factor is None:
+        return text
+    return f"{text}, as if the unit had changed (factor {column.factor:.3g})"
+
+
+def _of_queries(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
+    waiting, percent = volume.queries_open, limits.closed_queries_percent
+    unexplained = volume.queries_closed_unchanged
+    if _too_many(volume.queries_closed, waiting, percent, limits.closed_queries_allowed):
+        text = f"{volume.queries_closed} of {waiting} open queries would close"
         yield Reason(brake=Brake.QUERIES_CLOSED, count=volume.queries_closed, sentence=text)
-    if volume.queries_opened > limits.opened_queries_allowed:
-        text = f"{volume.queries_opened} queries would open"
-        yield Reason(brake=Brake.QUERIES_OPENED, count=volume.queries_opened, sentence=text)
+    if _too_many(unexplained, waiting, percent, limits.closed_unchanged_allowed):
+        text = f"{unexplained} of {waiting} open queries would close though nothing changed in their records"
+        yield Reason(brake=Brake.QUERIES_CLOSED_UNCHANGED, count=unexplained, sentence=text)
+    for each in volume.checks:
+        if _too_many(each.closed_unchanged, each.waiting, percent, limits.closed_unchanged_allowed):
+            text = (
+                f"check {each.name}: {each.closed_unchanged} of {each.waiting} open queries would close though "
+                "nothing changed in their records"
+            )
+            count = each.closed_unchanged
+            yield Reason(brake=Brake.CHECK_CLOSED, count=count, sentence=text, subject=each.name)
+    opened = volume.queries_opened - volume.queries_opened_new
+    if opened > max(limits.opened_queries_allowed, limits.opened_queries_per_record * volume.records_before):
+        text = f"{opened} queries would open about {volume.records_before} known records"
+        yield Reason(brake=Brake.QUERIES_OPENED, count=opened, sentence=text)
+    for each in volume.checks:
+        most = limits.opened_check_percent * volume.records_before
+        if each.opened > limits.opened_check_allowed and each.records * 100 > most:
+            text = (
+                f"check {each.name}: {each.opened} queries would open, at {each.records} of "
+                f"{volume.records_before} known records"
+            )
+            yield Reason(brake=Brake.CHECK_OPENED, count=each.opened, sentence=text, subject=each.name)
 
 
 def _too_many(count: int, of: int, percent: float, allowed: int) -> bool:

@@ -179,12 +179,26 @@ class BrakesConfig(Section):
     changed_cells_percent: Percent = 30
     #: so many changed cells never brake
     changed_cells_allowed: int = Field(default=200, ge=0)
-    #: share of a site's open queries that may close at once
+    #: share of one column's known values that may change
+    changed_column_percent: Percent = 50
+    #: so many changed values of one column never brake
+    changed_column_allowed: int = Field(default=10, ge=0)
+    #: share of the open queries, of a site or of one check, that may close at once
     closed_queries_percent: Percent = 80
     #: so many closed queries never brake
-    closed_queries_allowed: int = Field(default=100, ge=0)
-    #: queries that may open at once at a site that was synced before
-    opened_queries_allowed: int = Field(default=500, ge=0)
+    closed_queries_allowed: int = Field(default=50, ge=0)
+    #: of closed queries whose records nothing changed in, so many never brake
+    closed_unchanged_allowed: int = Field(default=10, ge=0)
+    #: queries about known records that may open at once, a known record of the site
+    opened_queries_per_record: float = Field(default=0.5, ge=0)
+    #: so many opened queries never brake
+    opened_queries_allowed: int = Field(default=100, ge=0)
+    #: share of a site's known records at which one check may open queries at once
+    opened_check_percent: Percent = 50
+    #: so many opened queries of one check never brake
+    opened_check_allowed: int = Field(default=20, ge=0)
+    #: days after which an approval of a parked run counts no more
+    approval_days: float = Field(default=7, gt=0)
 
 
 class SiteConfig(Section):

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sync.changes import Volume, brakes
+from sync.changes import brakes
 from sync.config import BrakesConfig
+from sync.volume import CheckChange, ColumnChange, Volume
 
 LIMITS = BrakesConfig(
     deleted_records_percent=10,
@@ -68,3 +69,74 @@ def test_who_knows_why_records_vanish_may_allow_some():
     change = replace(QUIET, records_gone=2, records_untraced=2)
     assert brakes(change, LIMITS.model_copy(update={"unexplained_deletions_allowed": 2})) == ()
     assert len(brakes(change, LIMITS.model_copy(update={"unexplained_deletions_allowed": 1}))) == 1
+
+
+def column(changed, known, **more):
+    return ColumnChange(form="labs", column="creat", changed=changed, known=known, **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (column(11, 21), "labs.creat: 11 of 21 known values would change"),
+        (
+            column(76, 76, factor=0.01131),
+            "labs.creat: 76 of 76 known values would change, as if the unit had changed (factor 0.0113)",
+        ),
+    ],
+)
+def test_a_column_that_changes_as_a_whole_brakes_however_large_the_site_is(change, says):
+    assert brakes(replace(QUIET, cells_known=1_000_000, columns=(change,)), BrakesConfig()) == (says,)
+
+
+@pytest.mark.parametrize("change", [column(10, 10), column(11, 22), column(11, None)])
+def test_a_handful_or_half_of_a_column_goes_through(change):
+    assert brakes(replace(QUIET, columns=(change,)), BrakesConfig()) == ()
+
+
+def check(**more):
+    return CheckChange(check="L01", form="labs", field="creat", **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"checks": (check(opened=21, records=6),)},
+            "check L01 at labs.creat: 21 queries would open, at 6 of 10 known records",
+        ),
+        (
+            {"checks": (check(waiting=12, closed=12, closed_unchanged=11),)},
+            "check L01 at labs.creat: 11 of 12 open queries would close though nothing changed in their records",
+        ),
+        (
+            {"queries_open": 12, "queries_closed": 11, "queries_closed_unchanged": 11},
+            "11 of 12 open queries would close though nothing changed in their records",
+        ),
+        ({"queries_open": 60, "queries_closed": 51}, "51 of 60 open queries would close"),
+        ({"queries_opened": 101}, "101 queries would open about 10 known records"),
+    ],
+)
+def test_queries_brake_by_the_size_of_the_site(change, says):
+    assert brakes(replace(QUIET, records_before=10, records_now=10, **change), BrakesConfig()) == (says,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"checks": (check(opened=20, records=10),)},
+        {"checks": (check(opened=50, records=5),)},
+        {"checks": (check(waiting=30, closed=30),)},
+        {"queries_open": 31, "queries_closed": 31},
+        {"queries_opened": 400, "queries_opened_new": 300},
+    ],
+)
+def test_a_site_that_works_hard_goes_through(change):
+    assert brakes(replace(QUIET, records_before=10, records_now=10, **change), BrakesConfig()) == ()
+
+
+def test_of_many_columns_some_are_named_and_the_rest_is_counted():
+    many = tuple(ColumnChange(form="labs", column=f"c{n}", changed=20, known=20) for n in range(9))
+    found = brakes(replace(QUIET, columns=many), BrakesConfig())
+    assert len(found) == 6
+    assert found[-1] == "and so in 4 more columns"

@@ -103,12 +103,19 @@ class ParkedRun:
     parked_at: datetime
     reason: str
     difference: Mapping[str, Any]
-    #: approved, discarded, or None while nobody has looked
+    #: approved, discarded, superseded (a later run went through first), or None while nobody has looked
     decision: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
     #: run that made use of the approval
     used_by_run_id: str | None = None
+    #: run that went through without it; nothing is left to decide on
+    superseded_by_run_id: str | None = None
+
+    @property
+    def is_approved(self) -> bool:
+        """Tell whether a person approved it and no run has gone through since."""
+        return self.decision == "approved" and self.used_by_run_id is None and self.superseded_by_run_id is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,14 @@ class SiteTransaction(Protocol):
         """Keep a raw reply of the source, as it came."""
         ...
 
+    def settle_parked(self, used: Collection[str]) -> None:
+        """Leave no parked run of the site to decide on: what goes through now was made of later data than theirs.
+
+        Approvals of the runs ``used`` are used up by this run; other unused ones and undecided parked runs are
+        superseded by it.
+        """
+        ...
+
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         ...
@@ -201,11 +209,10 @@ class Warehouse(Protocol):
         ...
 
     def decide(self, site: str, run_id: str, *, decision: str, by: str, at: datetime) -> bool:
-        """Note a person's decision on a parked run; False where none waits under that name."""
-        ...
+        """Note a person's decision on a parked run; False where none waits under that name.
 
-    def use_approval(self, site: str, run_id: str, *, used_by: str) -> bool:
-        """Use up an approval; False where there is none or it was used."""
+        An approval that no run has used or superseded can be withdrawn (discarded), or given anew.
+        """
         ...
 
     def forget_payloads(self, site: str, *, before: datetime) -> int:

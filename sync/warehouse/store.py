@@ -106,24 +106,16 @@ class SqlWarehouse:
             small_rows.put(writing, tables.parked_run, asdict(row) | {"difference": dict(row.difference)})
 
     def decide(self, site: str, run_id: str, *, decision: str, by: str, at: datetime) -> bool:
-        """Note a person's decision on a parked run; False where none waits under that name."""
+        """Note a person's decision on a parked run, or another one while an approval is unused; see the port."""
         columns = tables.parked_run.c
-        waiting = (columns.site == site) & (columns.run_id == run_id) & columns.decision.is_(None)
-        with discreet(), self._engine.begin() as writing:
-            done = writing.execute(
-                sa.update(tables.parked_run).where(waiting).values(decision=decision, decided_by=by, decided_at=at)
-            )
-        return bool(done.rowcount)
-
-    def use_approval(self, site: str, run_id: str, *, used_by: str) -> bool:
-        """Use up an approval; False where there is none or it was used."""
-        columns = tables.parked_run.c
-        approved = (columns.site == site) & (columns.run_id == run_id) & (columns.decision == "approved")
+        unused = columns.used_by_run_id.is_(None) & columns.superseded_by_run_id.is_(None)
+        waiting = columns.decision.is_(None) | ((columns.decision == "approved") & unused)
+        here = (columns.site == site) & (columns.run_id == run_id)
         with discreet(), self._engine.begin() as writing:
             done = writing.execute(
                 sa.update(tables.parked_run)
-                .where(approved, columns.used_by_run_id.is_(None))
-                .values(used_by_run_id=used_by)
+                .where(here, waiting)
+                .values(decision=decision, decided_by=by, decided_at=at)
             )
         return bool(done.rowcount)
 

@@ -145,6 +145,7 @@ parked_run = sa.Table(
     sa.Column("decided_by", sa.Text()),
     sa.Column("decided_at", Instant()),
     sa.Column("used_by_run_id", sa.Text()),
+    sa.Column("superseded_by_run_id", sa.Text()),
 )
 
 check_coverage = sa.Table(

@@ -253,6 +253,22 @@ class SqlSiteTransaction:
         row = {"site": self.site, "run_id": self.run_id, "name": name, "pulled_at": pulled_at, "body": body}
         small_rows.put(self._connection, tables.raw_payload, row)
 
+    def settle_parked(self, used: Collection[str]) -> None:
+        """Leave no parked run to decide on behind a run that goes through; see the port."""
+        columns = tables.parked_run.c
+        left = (columns.site == self.site) & columns.used_by_run_id.is_(None) & columns.superseded_by_run_id.is_(None)
+        approved = left & (columns.decision == "approved")
+        steps: tuple[tuple[sa.ColumnElement[bool], dict[str, Any]], ...] = (
+            (approved & columns.run_id.in_(list(used)), {"used_by_run_id": self.run_id}),
+            (approved & columns.run_id.not_in(list(used)), {"superseded_by_run_id": self.run_id}),
+            (
+                left & columns.decision.is_(None),
+                {"decision": "superseded", "decided_at": self.at, "superseded_by_run_id": self.run_id},
+            ),
+        )
+        for which, values in steps:
+            self._connection.execute(sa.update(tables.parked_run).where(which).values(**values))
+
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         put_run(self._connection, row)

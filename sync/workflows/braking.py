@@ -1,21 +1,14 @@
-"""Measure what a night is about to do to a site, and stop it before harm unless a person let that through."""
+"""Stop a night before harm, unless a person let through what it is about to do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from schemas.pull import Delta
-from sync import changes, errors
-from sync.changes import Volume
+from sync import approvals, changes, errors
 from sync.config import BrakesConfig
-from sync.ports.stored import ParkedRun, StoreCounts
-from sync.ports.warehouse import SiteTransaction, WarehouseReader
-from sync.queries.model import LIVE, Query
-from sync.workflows.followup import FollowedUp
-from sync.workflows.gathering import Held
-from sync.workflows.past import Past
-
-USED = "used_approvals"
-"""Name of the site state that lists the parked runs whose approval was used up."""
+from sync.ports.stored import ParkedRun
+from sync.ports.warehouse import WarehouseReader
+from sync.volume import Volume
 
 
 class Braked(errors.BrakeEngaged):
@@ -29,40 +22,15 @@ class Braked(errors.BrakeEngaged):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stood:
-    """Count what the warehouse held before the run."""
+class Released:
+    """Say what would have stopped a run, and what let it through; empty where nothing would have."""
 
-    subjects: frozenset[str]
-    #: form rows of the records that the pull calls gone
-    rows_of_gone: int
-
-
-def volume(
-    delta: Delta,
-    past: Past,
-    stood: Stood,
-    held: Held,
-    stored: StoreCounts,
-    before: Sequence[Query],
-    after: FollowedUp,
-) -> Volume:
-    """Measure a run that has been written and not committed; ``held`` counts what was stored."""
-    rows = held.rows + stored.deleted - stored.inserted
-    done = after.reconciled
-    return Volume(
-        records_before=len(stood.subjects),
-        records_now=len(delta.record_ids),
-        # a record that got another name is not gone
-        records_gone=len(stood.subjects - delta.record_ids - delta.renamed.keys()),
-        cells_known=held.cells if delta.complete else max(held.cells, past.cells),
-        cells_changed=stored.cells_changed,
-        queries_open=sum(query.state in LIVE for query in before),
-        queries_closed=done.closed + done.answered + done.cancelled,
-        queries_opened=done.opened + done.reopened + done.candidates,
-        rows_known=rows if delta.complete else max(rows, past.rows),
-        rows_gone=max(0, stored.deleted - stood.rows_of_gone),
-        records_untraced=delta.untraced,
-    )
+    #: sentences for a person
+    reasons: tuple[str, ...] = ()
+    #: parked runs whose approval covers one of the reasons
+    approvals: tuple[str, ...] = ()
+    #: a person ran it with --allow-mass-change where no approval covered it
+    by_flag: bool = False
 
 
 def brake(
@@ -74,41 +42,43 @@ def brake(
     run_id: str,
     site: str,
     kind: str,
-) -> tuple[str, ...]:
+) -> Released:
     """Stop before harm; raising inside the transaction leaves the site as it was. Gives what was let through.
 
-    An approval lets through what the person saw: the same reasons with figures not much larger.
+    An approval lets through what the person saw: the same reasons about the same things, with figures not much larger.
     """
     found = changes.reasons(measured, limits)
-    reasons = tuple(reason.sentence for reason in found)
-    seen = [Volume.from_plain(parked.difference) for parked in approved]
-    covered = all(any(changes.is_covered(reason, each, limits) for each in seen) for reason in found)
+    sentences = changes.worded(found)
+    covering = {
+        reason: [
+            each.run_id
+            for each in approved
+            if approvals.is_covered(reason, measured, Volume.from_plain(each.difference), limits)
+        ]
+        for reason in found
+    }
+    covered = all(covering.values())
     if not covered and not allow:
-        raise Braked(
-            f"{'; '.join(reasons)}. Nothing of this site was changed; the run is parked. If this is right, "
-            f"`sync runs approve {run_id} --site {site}` and run again, or `sync run --site {site} "
-            "--allow-mass-change`; if not, ask the site what happened.",
-            measured,
-            kind,
-        )
-    return reasons
+        raise Braked(_message(sentences, approved, run_id=run_id, site=site), measured, kind)
+    used = sorted({run for runs in covering.values() for run in runs}) if covered else []
+    return Released(reasons=sentences, approvals=tuple(used), by_flag=not covered)
 
 
-def approvals(reader: WarehouseReader, site: str) -> tuple[ParkedRun, ...]:
-    """Give the parked runs that a person approved and that no run has made use of yet."""
-    used = set(reader.state(site, USED) or ())
+def _message(sentences: Sequence[str], approved: Sequence[ParkedRun], *, run_id: str, site: str) -> str:
+    text = (
+        f"{'; '.join(sentences)}. Nothing of this site was changed; the run is parked. `sync runs show {run_id}` says "
+        f"what it is about. If this is right, `sync runs approve {run_id} --site {site}` and run again, or "
+        f"`sync run --site {site} --allow-mass-change`; if not, ask the site what happened."
+    )
+    if not approved:
+        return text
+    return f"{text} What was approved (run {approved[0].run_id}) was another change, so it does not cover this one."
+
+
+def approvals_of(reader: WarehouseReader, site: str, *, now: datetime, limits: BrakesConfig) -> tuple[ParkedRun, ...]:
+    """Give the parked runs that a person approved lately and that no run has used or superseded."""
     return tuple(
         parked
         for parked in reader.parked(site=site)
-        if parked.decision == "approved" and parked.used_by_run_id is None and parked.run_id not in used
+        if parked.is_approved and not approvals.has_expired(parked.decided_at, now, limits)
     )
-
-
-def use_up(tx: SiteTransaction, approved: Sequence[ParkedRun]) -> None:
-    """Use up approvals together with what they let through.
-
-    The next run that goes through uses up all of them, whether it needed them or not: they were about this change.
-    """
-    if approved:
-        used = {*(tx.state(USED) or ()), *(parked.run_id for parked in approved)}
-        tx.put_state(USED, sorted(used))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import structlog
 
@@ -20,12 +21,13 @@ from sync.ports.application import Application
 from sync.ports.stored import OutcomeRow, ParkedRun, RunRow, SiteRow, StoreCounts
 from sync.ports.warehouse import SiteTransaction, Warehouse
 from sync.queries.model import Query
-from sync.workflows import braking, drift, followup, mapped, past, subjects
-from sync.workflows.braking import Stood
+from sync.workflows import braking, drift, followup, mapped, measuring, past, subjects
+from sync.workflows.braking import Released
 from sync.workflows.drift import Examined
 from sync.workflows.followup import FollowedUp, Standing
 from sync.workflows.gathering import Gathered, Held, Seen
 from sync.workflows.judging import Judged
+from sync.workflows.measuring import Done, Stood
 from sync.workflows.past import Past
 from sync.workflows.reading import Reading
 from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
@@ -45,7 +47,7 @@ class Night:
     run_id: str
     started: datetime
     options: NightOptions
-    #: parked runs that a person has approved and that no run has made use of yet
+    #: parked runs that a person has approved lately and that no run has used or superseded
     approved: tuple[ParkedRun, ...]
 
 
@@ -107,18 +109,21 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
             next_number=tx.next_number(),
             secret=night.app.hash_key,
         )
-        volume = braking.volume(delta, catch.past, stored.stood, stored.held, stored.counts, before, after)
-        let_through = braking.brake(
+        limits = night.app.config.brakes
+        columns = measuring.columns(tx, stored.counts, limits) if known else ()
+        done = Done(delta=delta, stood=stored.stood, held=stored.held, stored=stored.counts, before=before, after=after)
+        volume = measuring.volume(done, catch.past, columns)
+        released = braking.brake(
             volume,
-            night.app.config.brakes,
+            limits,
             night.approved,
             allow=night.options.allow_mass_change,
             run_id=night.run_id,
             site=night.site.slug,
             kind=_kind(delta),
         )
-        if let_through:
-            log.warning("site.run.brake_released", reasons=len(let_through))
+        if released.reasons:
+            log.warning("site.run.brake_released", reasons=len(released.reasons), by_flag=released.by_flag)
         tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
         tx.quarantine(followup.quarantined(after.queries))
         # a check that looked at nothing tonight reached as far as it did before
@@ -126,8 +131,8 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
         tx.coverage([each for each in coverage if each.evaluated or each.failing or each.not_evaluated])
         reads = mapped.reads(catch.reading.study, catch.reading.mapping) if night.plan.mapping else None
         past.keep(tx, catch.past, delta, catch.found, reads=reads)
-        braking.use_up(tx, night.approved)
-        result = _result(night, catch, stored, after, let_through)
+        tx.settle_parked(released.approvals)
+        result = _result(night, catch, stored, after, released)
         if night.options.dry_run:
             raise DryRun(result)
         tx.finish_run(
@@ -146,6 +151,7 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
                     "rows_known": volume.rows_known - stored.counts.deleted + stored.counts.inserted,
                     "watermark": delta.watermark.as_plain() if delta.watermark else None,
                     "full_is_owed": _owes_full(catch),
+                    **_let_through(night, released),
                 },
             )
         )
@@ -227,6 +233,20 @@ def _kind(delta: Delta) -> str:
     return "full" if delta.complete else "incremental"
 
 
+def _let_through(night: Night, released: Released) -> dict[str, Any]:
+    """Say what would have stopped this run and who let it through, for its row in the warehouse; often nothing."""
+    if not released.reasons:
+        return {}
+    return {
+        "let_through": {
+            "reasons": list(released.reasons),
+            "allow_mass_change": released.by_flag,
+            "by": night.options.by if released.by_flag else None,
+            "approvals": list(released.approvals),
+        }
+    }
+
+
 def _owes_full(catch: Catch) -> bool:
     """Tell whether all must be pulled once the columns that are left out are read again.
 
@@ -245,7 +265,7 @@ def _site_row(night: Night, delta: Delta) -> SiteRow:
     )
 
 
-def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, let_through: tuple[str, ...]) -> SiteResult:
+def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, released: Released) -> SiteResult:
     delta, judgement = catch.delta, stored.seen.judgement
     notices = [*delta.notices, *stored.notices, *catch.found.impact.notices]
     warnings = list(delta.warnings)
@@ -259,7 +279,7 @@ def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, let_
         warnings.append(notices[-1])
     if after.left:
         notices.append(followup.left_behind(after.left, delta.head.structure.project_id))
-    notices += [f"let through a brake: {reason}" for reason in let_through]
+    let_through = tuple(f"let through a brake: {reason}" for reason in released.reasons)
     return SiteResult(
         site=night.site.slug,
         kind=_kind(delta),
@@ -272,6 +292,7 @@ def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, let_
         not_evaluated=sum(each.count for each in judgement.not_evaluated),
         missed=delta.missed,
         drift=catch.found.drift.counts(),
-        notices=tuple(notices),
+        notices=(*notices, *let_through),
         warnings=tuple(warnings),
+        let_through=let_through,
     )

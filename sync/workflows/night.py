@@ -81,7 +81,7 @@ def _locked(
             run_id=run_id,
             started=started,
             options=options,
-            approved=braking.approvals(warehouse.reader(), site.slug),
+            approved=braking.approvals_of(warehouse.reader(), site.slug, now=started, limits=app.config.brakes),
         )
         catch = _fetch(night, warehouse, progress)
         if night.plan.study is None:
@@ -90,10 +90,6 @@ def _locked(
             result, queries = commit(night, warehouse, catch)
         except DryRun as dry:
             return dry.result
-        # what counts is the site's state, which was kept with the data; this is for who reads the list of parked runs
-        with suppress(errors.SyncError):
-            for parked in night.approved:
-                warehouse.use_approval(site.slug, parked.run_id, used_by=run_id)
         _forget_payloads(night, warehouse)
         return _deliver(night, catch, result, queries)
 

@@ -21,6 +21,8 @@ class NightOptions:
     full: bool = False
     dry_run: bool = False
     allow_mass_change: bool = False
+    #: who allows it
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class SiteResult:
     notices: tuple[str, ...] = ()
     #: the graver ones, of which somebody is told
     warnings: tuple[str, ...] = ()
+    #: those of ``notices`` that say what would have stopped the run
+    let_through: tuple[str, ...] = ()
     #: files of the query list
     lists: tuple[str, ...] = ()
 

@@ -53,7 +53,8 @@ class Histories(RuleBasedStateMachine):
         self.serving = small.serve(Path(self.folder.name), frozen=self.token != small.BLIND)
         self.trial = self.serving.__enter__()
         small.fill(self.trial, 5)
-        brakes = "deleted_records_allowed = 100\nchanged_cells_allowed = 10000"
+        many = ("deleted_records", "changed_cells", "changed_column", "closed_unchanged", "opened_check")
+        brakes = "\n".join(f"{name}_allowed = 10000" for name in many)
         more = '[schedule]\nweekly_full = "sun"'
         self.apps = {
             name: self.trial.app(name, groups=self.groups, token=self.token, brakes=f"{brakes}\n{more}")

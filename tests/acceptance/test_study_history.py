@@ -27,7 +27,10 @@ LONG = bool(os.environ.get("SYNCLINE_LONG"))
 SEEDS = range(40) if LONG else range(1)
 NIGHTS = 12 if LONG else 4
 OWN = {"check_coverage", "site_memory", "parked_run", "site_state"}
-GENEROUS = "\n[brakes]\ndeleted_records_allowed = 1000\nchanged_cells_allowed = 100000\n"
+GENEROUS = "\n[brakes]\n" + "".join(
+    f"{name}_allowed = 100000\n"
+    for name in ("deleted_records", "changed_cells", "changed_column", "closed_unchanged", "opened_check")
+)
 CENTRE = "drumtower"
 OPEN = QueryFilter(states=("OPEN",))
 

@@ -54,21 +54,58 @@ class TestRuns:
         assert warehouse.reader().sites() == (SITE_ROW,)
 
 
+def parked(number):
+    return ParkedRun(
+        site=b.SITE,
+        run_id=f"run-{number}",
+        parked_at=b.moment(number),
+        reason="40 records vanished",
+        difference={"deleted": 40, "gone": ["ZJ-01"]},
+    )
+
+
+def decide(warehouse, number, decision, by="dm.zhou"):
+    return warehouse.decide(b.SITE, f"run-{number}", decision=decision, by=by, at=b.moment(number + 1))
+
+
 class TestParkedRuns:
-    def test_wait_for_one_decision_that_is_used_once(self, warehouse):
-        parked = ParkedRun(
-            site=b.SITE, run_id="run-0", parked_at=b.moment(0), reason="40 records vanished", difference={"deleted": 40}
-        )
-        warehouse.park(parked)
-        assert warehouse.reader().parked(undecided=True) == (parked,)
-        assert not warehouse.use_approval(b.SITE, "run-0", used_by="run-1")
-        assert warehouse.decide(b.SITE, "run-0", decision="approved", by="dm.zhou", at=b.moment(1))
-        assert not warehouse.decide(b.SITE, "run-0", decision="discarded", by="dm.li", at=b.moment(2))
+    def test_wait_for_a_decision_and_its_approval_is_used_once(self, warehouse):
+        warehouse.park(parked(0))
+        assert warehouse.reader().parked(undecided=True) == (parked(0),)
+        assert not parked(0).is_approved
+        assert decide(warehouse, 0, "approved")
         assert warehouse.reader().parked(site=b.SITE, undecided=True) == ()
-        assert warehouse.use_approval(b.SITE, "run-0", used_by="run-1")
-        assert not warehouse.use_approval(b.SITE, "run-0", used_by="run-2")
+        assert warehouse.reader().parked()[0].is_approved
+        work(warehouse, 1, lambda tx: tx.settle_parked(["run-0"]))
+        work(warehouse, 2, lambda tx: tx.settle_parked(["run-0"]))
         (found,) = warehouse.reader().parked()
         assert (found.decision, found.decided_by, found.used_by_run_id) == ("approved", "dm.zhou", "run-1")
+        assert found.superseded_by_run_id is None
+        assert not found.is_approved
+        assert not decide(warehouse, 0, "discarded")
+
+    def test_whose_approval_is_unused_can_be_withdrawn_for_good(self, warehouse):
+        warehouse.park(parked(0))
+        assert decide(warehouse, 0, "approved")
+        assert decide(warehouse, 0, "approved", by="dm.li")
+        assert decide(warehouse, 0, "discarded")
+        assert not decide(warehouse, 0, "approved")
+        work(warehouse, 1, lambda tx: tx.settle_parked([]))
+        (found,) = warehouse.reader().parked()
+        assert (found.decision, found.superseded_by_run_id) == ("discarded", None)
+
+    def test_are_superseded_by_a_run_of_their_site_that_goes_through(self, warehouse):
+        elsewhere = replace(parked(0), site="yangzhou")
+        for each in (parked(0), parked(1), elsewhere):
+            warehouse.park(each)
+        decide(warehouse, 1, "approved")
+        work(warehouse, 2, lambda tx: tx.settle_parked([]))
+        newer, older = warehouse.reader().parked(site=b.SITE)
+        assert (newer.decision, newer.superseded_by_run_id, newer.is_approved) == ("approved", "run-2", False)
+        assert (older.decision, older.superseded_by_run_id, older.decided_at) == ("superseded", "run-2", b.moment(2))
+        assert not decide(warehouse, 0, "approved")
+        assert not decide(warehouse, 1, "approved")
+        assert warehouse.reader().parked(site="yangzhou") == (elsewhere,)
 
 
 class TestWhatARunFinds:

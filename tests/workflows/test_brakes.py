@@ -101,7 +101,7 @@ def test_an_approval_is_used_up_with_the_data_even_where_the_program_dies_right_
     change_units(trial, 2)
     approve(trial, braked(trial))
     warehouse = type(trial.apps["one"].warehouse())
-    monkeypatch.setattr(warehouse, "use_approval", lambda *_args, **_named: 1 / 0)
+    monkeypatch.setattr(warehouse, "forget_payloads", lambda *_args, **_named: 1 / 0)
     broken = night(trial)
     assert broken.exit_code == 70
     assert str(broken.reason).endswith("what was pulled is stored")

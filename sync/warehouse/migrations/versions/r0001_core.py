@@ -151,6 +151,7 @@ def _create_tables() -> None:
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.Column("decided_at", Instant(), nullable=True),
         sa.Column("used_by_run_id", sa.Text(), nullable=True),
+        sa.Column("superseded_by_run_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("site", "run_id", name=op.f("pk_parked_run")),
     )
     op.create_table(

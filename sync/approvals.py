@@ -1,0 +1,74 @@
+"""Decide whether a person's approval of a parked run covers what a later run would do. Pure.
+
+Who let 40 changed cells through did not let the site be emptied, nor 4,000 cells, nor other records go. Sites go on
+working while somebody looks, so figures may grow somewhat; what they are about may not.
+"""
+
+from datetime import datetime, timedelta
+
+from sync.changes import Brake, Reason, reasons
+from sync.config import BrakesConfig
+from sync.volume import Volume
+
+MORE_THAN_APPROVED = 1.5
+"""How many times the figure that a person approved a run may reach."""
+_FACTORS_ALIKE = 0.1
+_SAME = {Brake.RECORDS_GONE: (Brake.RECORDS_GONE, Brake.EMPTIED)}
+"""Who let the whole site go let a part of it go."""
+
+
+def is_covered(reason: Reason, now: Volume, approved: Volume, limits: BrakesConfig) -> bool:
+    """Tell whether a person who approved a run that would do ``approved`` has seen this reason of ``now``."""
+    kinds = _SAME.get(reason.brake, (reason.brake,))
+    seen = [
+        each
+        for each in reasons(approved, limits)
+        if each.brake in kinds and each.subject == reason.subject and reason.count <= each.count * MORE_THAN_APPROVED
+    ]
+    return bool(seen) and _is_about_the_same(reason, now, approved, limits)
+
+
+def has_expired(decided_at: datetime | None, now: datetime, limits: BrakesConfig) -> bool:
+    """Tell whether an approval is too old to say anything about tonight."""
+    return decided_at is None or now - decided_at > timedelta(days=limits.approval_days)
+
+
+def _is_about_the_same(reason: Reason, now: Volume, approved: Volume, limits: BrakesConfig) -> bool:
+    match reason.brake:
+        case Brake.EMPTIED | Brake.RECORDS_GONE:
+            return set(now.gone) <= set(approved.gone)
+        case Brake.RECORDS_UNTRACED:
+            return set(now.unexplained) <= set(approved.unexplained)
+        case Brake.ROWS_GONE:
+            return set(now.thinned) <= set(approved.thinned) and now.rows_gone_of.keys() <= approved.rows_gone_of.keys()
+        case Brake.CELLS_CHANGED:
+            seen = {each.name: each.changed for each in approved.columns}
+            tonight = {each.name: each.changed for each in now.columns}
+            return _grew_little(tonight, seen, limits.changed_column_allowed)
+        case Brake.COLUMN_CHANGED:
+            return _factors_agree(_factor(now, reason.subject), _factor(approved, reason.subject))
+        case Brake.QUERIES_CLOSED | Brake.QUERIES_CLOSED_UNCHANGED:
+            seen = {each.name: each.closed for each in approved.checks}
+            tonight = {each.name: each.closed for each in now.checks}
+            return _grew_little(tonight, seen, limits.closed_unchanged_allowed)
+        case Brake.QUERIES_OPENED:
+            seen = {each.name: each.opened for each in approved.checks}
+            tonight = {each.name: each.opened for each in now.checks}
+            return _grew_little(tonight, seen, limits.opened_check_allowed)
+        case Brake.CHECK_CLOSED | Brake.CHECK_OPENED:
+            return True
+
+
+def _grew_little(tonight: dict[str, int], seen: dict[str, int], handful: int) -> bool:
+    """Tell whether what changes tonight in more than a handful of places was seen to change about as much."""
+    return all(count <= max(handful, seen.get(name, 0) * MORE_THAN_APPROVED) for name, count in tonight.items())
+
+
+def _factor(volume: Volume, name: str) -> float | None:
+    return next((each.factor for each in volume.columns if each.name == name), None)
+
+
+def _factors_agree(tonight: float | None, seen: float | None) -> bool:
+    if tonight is None or seen is None:
+        return tonight is seen
+    return abs(tonight / seen - 1) <= _FACTORS_ALIKE
