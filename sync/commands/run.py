@@ -1,5 +1,6 @@
 """Do one pass (`sync run`): what cron calls."""
 
+import getpass
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ def command(
 ) -> int:
     """Do one pass: pull, judge, store, follow up queries, deliver the lists.
 
-    Every site is tried; the exit code is the gravest of them. Silent on success unless stdout is a terminal. At SIGTERM
+    Every site is tried; the exit code is the gravest of them. Silent on success unless stdout is a terminal; what a
+    brake would have stopped and an approval or --allow-mass-change let through is always said on stderr. At SIGTERM
     or Ctrl-C pulls are left (exit 75), and what is being stored is finished.
     """
     from sync import errors
@@ -37,7 +39,8 @@ def command(
     chosen = app.sites(sites)
     if not chosen:
         raise errors.ConfigError([f"{app.config.path.name}: no site is configured; add a [[sites]] section"])
-    options = NightOptions(full=full, dry_run=dry_run, allow_mass_change=allow_mass_change)
+    by = getpass.getuser() if allow_mass_change else None
+    options = NightOptions(full=full, dry_run=dry_run, allow_mass_change=allow_mass_change, by=by)
     try:
         with stopping.on_signals(app.stop):
             result = runs.run(app, chosen, options=options)
@@ -51,8 +54,8 @@ def command(
     elif sys.stdout.isatty() or dry_run or invocation.verbose:
         show(result)
     for site in result.sites:
-        for warning in site.warnings:
-            click.echo(f"{site.site}: {warning}", err=True)
+        for sentence in (*site.warnings, *site.let_through):
+            click.echo(f"{site.site}: {sentence}", err=True)
         if site.exit_code:
             reason = (site.reason or "").removeprefix(f"{site.site}: ")
             click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {reason}", err=True)
@@ -92,6 +95,6 @@ def show(result: "RunResult") -> None:
     title = f"Run {result.run_id}" + (" (dry run: nothing was kept)" if result.dry_run else "")
     output.table(title, columns, rows)
     for site in result.sites:
-        # warnings go to stderr, whether or not a table is shown
-        for notice in (each for each in site.notices if each not in site.warnings):
+        # what goes to stderr, whether or not a table is shown, is not said twice
+        for notice in (each for each in site.notices if each not in (*site.warnings, *site.let_through)):
             click.echo(f"{site.site}: {notice}")

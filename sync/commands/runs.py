@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sync.commands import output
+from sync.commands import output, parked_runs
 from sync.commands.context import Invocation, pass_invocation
 from sync.commands.output import Column
 from sync.ports.stored import ParkedRun, RunRow
@@ -61,14 +61,18 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
     reader = invocation.app.warehouse().reader()
     parked = {each.site: each for each in reader.parked() if each.run_id == run_id}
     rows = [_row(run, parked.get(run.site)) for run in reader.run(run_id)]
+    for row in rows:
+        if each := parked.get(row["site"]):
+            row["parked"] = parked_runs.document(each)
     if not rows:
         raise ConfigError([f"there is no run {run_id}; `sync runs list` shows them"])
     output.show(name="sites", title=f"Run {run_id}", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
     if not as_json and csv_path is None:
         _show_reasons(rows)
         _show_notices(rows)
+        _show_let_through(rows)
         for each in parked.values():
-            _show_parked(each)
+            parked_runs.show(each, _standing(invocation, each))
 
 
 @command.command("approve")
@@ -76,7 +80,7 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
 @click.option("--site", required=True)
 @pass_invocation
 def approve(invocation: Invocation, run_id: str, site: str) -> None:
-    """Let the site's next run pass the brake that parked this one, once."""
+    """Let the site's next run do what this parked one would have done, once."""
     _decide(invocation, run_id, site, "approved")
     click.echo(f"{site}: approved; run `sync run --site {site}` (or wait for tonight)")
 
@@ -86,7 +90,7 @@ def approve(invocation: Invocation, run_id: str, site: str) -> None:
 @click.option("--site", required=True)
 @pass_invocation
 def discard(invocation: Invocation, run_id: str, site: str) -> None:
-    """Put a parked run away; the brake stays."""
+    """Put a parked run away, or take an unused approval back; the brake stays."""
     _decide(invocation, run_id, site, "discarded")
     click.echo(f"{site}: discarded")
 
@@ -97,8 +101,16 @@ def _decide(invocation: Invocation, run_id: str, site: str, decision: str) -> No
     app = invocation.app
     app.config.site(site)
     now = app.clock.now()
-    if not app.warehouse().decide(site, run_id, decision=decision, by=getpass.getuser(), at=now):
-        raise ConfigError([f"{site}: no parked run {run_id} waits for a decision; `sync status` shows how many do"])
+    warehouse = app.warehouse()
+    if not warehouse.decide(site, run_id, decision=decision, by=getpass.getuser(), at=now):
+        parked = next((each for each in warehouse.reader().parked(site=site) if each.run_id == run_id), None)
+        raise ConfigError([f"{site}: {parked_runs.why_not(run_id, parked)}"])
+
+
+def _standing(invocation: Invocation, parked: ParkedRun) -> str:
+    """Say where a parked run stands: what a person said to it, and what became of that."""
+    app = invocation.app
+    return parked_runs.standing(parked, now=app.clock.now(), limits=app.config.brakes)
 
 
 def _show_reasons(rows: list[dict[str, Any]]) -> None:
@@ -121,28 +133,15 @@ def _show_notices(rows: list[dict[str, Any]]) -> None:
             click.echo(f"{row['site']}: {row['not_evaluated']} checks of rows could not be evaluated")
 
 
-def _show_parked(parked: ParkedRun) -> None:
-    """Show what a parked run would have done, and what a person said to it."""
-    said = f"{parked.decision} by {parked.decided_by}" if parked.decision else "waits for a decision"
-    used = f", used by run {parked.used_by_run_id}" if parked.used_by_run_id else ""
-    click.secho(f"{parked.site}: parked, {said}{used}", bold=True)
-    words = {
-        "records_before": "records in the warehouse",
-        "records_now": "records in the project",
-        "records_gone": "records that are gone",
-        "records_untraced": "of them without a trace in the server's log",
-        "rows_known": "known rows of forms",
-        "rows_gone": "rows that would go, of records that stay",
-        "cells_known": "known cells",
-        "cells_changed": "cells that would change",
-        "queries_open": "queries that wait",
-        "queries_closed": "queries that would close",
-        "queries_opened": "queries that would open",
-    }
-    for name, text in words.items():
-        click.echo(f"  {parked.difference.get(name, 0):>8}  {text}")
-    if not parked.decision:
-        click.echo(f"  sync runs approve {parked.run_id} --site {parked.site}   (or discard)")
+def _show_let_through(rows: list[dict[str, Any]]) -> None:
+    """Say what would have stopped a run that went through, and who let it."""
+    for row in rows:
+        if let := row.get("let_through"):
+            approved = f"approval of {', '.join(let['approvals'])}"
+            who = f"--allow-mass-change by {let['by'] or 'nobody named'}" if let["allow_mass_change"] else approved
+            click.secho(f"{row['site']}: let through a brake ({who})", bold=True)
+            for reason in let["reasons"]:
+                click.echo(f"  {reason}")
 
 
 def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
@@ -160,7 +159,7 @@ def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "reason": run.reason,
         "why": (run.reason or "").partition("\n")[0].partition(". ")[0],
-        "parked": dict(parked.difference) if parked else None,
+        "parked": parked_runs.totals(parked) if parked else None,
         "decision": parked.decision if parked else None,
         **counts,
         "changed": " ".join(

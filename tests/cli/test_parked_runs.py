@@ -1,0 +1,123 @@
+"""A parked run is shown with what it is about; what a brake let through is said, and stays to be read."""
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from sync.commands import parked_runs
+from sync.config import BrakesConfig
+from sync.ports.stored import ParkedRun
+from tests.acceptance.program import sync
+from tests.warehouse import building as b
+from tests.workflows import small
+
+RECORDS = 12
+ENV = {"TOKEN": small.TOKEN}
+
+
+@pytest.fixture
+def trial(tmp_path: Path):
+    """Serve a site whose last run was parked: another unit, and records that are gone."""
+    with small.serve(tmp_path, frozen=False) as trial:
+        small.fill(trial, RECORDS)
+        log = '[alerts]\ncommand = ["/bin/sh", "-c", "cat >> alert.json"]'
+        app = trial.app("one", more=log)
+        assert small.run_night(app).exit_code == 0
+        for number in range(8):
+            trial.write(f"R{number}", "day", weight=f"{(60 + number if number % 3 else 500) / 10:g}")
+            trial.write(f"R{number}", "extra 2", weight="6.1")
+        for number in range(8, RECORDS):
+            trial.handle.delete_record(f"R{number}")
+        yield trial
+
+
+def call(trial: small.Trial, *arguments: str):
+    return sync(*arguments, config=trial.folder / "one.toml", cwd=trial.folder, env=ENV)
+
+
+def test_a_parked_run_shows_columns_checks_and_records_and_nothing_else_does(trial):
+    stopped = call(trial, "run")
+    assert stopped.code == 5
+    (run,) = trial.apps["one"].warehouse().reader().parked()
+    shown = call(trial, "runs", "show", run.run_id).out
+    assert "visit.weight" in shown
+    assert "x 0.1" in shown
+    assert "records that are gone: R10, R11, R8, R9" in shown
+    document = call(trial, "runs", "show", run.run_id, "--json").document["sites"][0]["parked"]
+    (weight,) = document["columns"]
+    assert (weight["form"], weight["column"], weight["changed"], weight["known"]) == ("visit", "weight", 16, 16)
+    assert document["gone"] == ["R10", "R11", "R8", "R9"]
+    assert document["gone_more"] == 0
+    assert any(each["closed"] for each in document["checks"])
+    listed = call(trial, "runs", "list", "--json")
+    assert listed.document["runs"][0]["parked"]["records_gone"] == 4
+    alert = (trial.folder / "alert.json").read_text()
+    assert "visit.weight" in alert
+    for text in (stopped.out, stopped.err, listed.out, alert, run.reason):
+        assert "R10" not in text
+        assert "R8" not in text
+
+
+def test_what_the_flag_lets_through_is_said_and_kept_with_who_used_it(trial):
+    passed = call(trial, "run", "--allow-mass-change")
+    assert (passed.code, passed.out) == (0, "")
+    said = [line for line in passed.err.splitlines() if line.startswith("all: let through a brake: ")]
+    assert [line.partition("brake: ")[2] for line in said] == [
+        "4 of 12 records are gone",
+        "visit.weight: 16 of 16 known values would change, as if the unit had changed (factor 0.1)",
+    ]
+    (run, _) = trial.apps["one"].warehouse().reader().runs()
+    kept = call(trial, "runs", "show", run.run_id, "--json").document["sites"][0]["let_through"]
+    assert (kept["allow_mass_change"], kept["by"], kept["approvals"]) == (True, getpass.getuser(), [])
+    assert len(kept["reasons"]) == 2
+    shown = call(trial, "runs", "show", run.run_id).out
+    assert f"let through a brake (--allow-mass-change by {getpass.getuser()})" in shown
+    assert "4 of 12 records are gone" in shown
+
+
+def test_what_an_approval_lets_through_names_the_approval(trial):
+    assert call(trial, "run").code == 5
+    (parked,) = trial.apps["one"].warehouse().reader().parked()
+    assert call(trial, "runs", "approve", parked.run_id, "--site", "all").code == 0
+    passed = call(trial, "run")
+    assert passed.code == 0
+    assert "all: let through a brake: 4 of 12 records are gone" in passed.err
+    (run, *_) = trial.apps["one"].warehouse().reader().runs()
+    assert run.counts["let_through"]["approvals"] == [parked.run_id]
+    assert run.counts["let_through"]["by"] is None
+    late = call(trial, "runs", "discard", parked.run_id, "--site", "all")
+    assert late.code != 0
+    assert f"run {run.run_id} went through since" in late.err
+
+
+def parked(**more) -> ParkedRun:
+    row = {"site": b.SITE, "run_id": "run-0", "parked_at": b.moment(0), "reason": "x", "difference": {}}
+    return ParkedRun(**(row | more))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, "waits for a decision"),
+        ({"decision": "superseded", "superseded_by_run_id": "run-1"}, "superseded by run run-1, which went through"),
+        ({"decision": "discarded", "decided_by": "zhou"}, "discarded by zhou"),
+        ({"decision": "approved", "decided_by": "zhou", "decided_at": b.moment(4)}, "approved by zhou"),
+        (
+            {"decision": "approved", "decided_by": "zhou", "decided_at": b.moment(1)},
+            "approved by zhou, more than 7 days ago: it counts no more; approve it again",
+        ),
+        (
+            {"decision": "approved", "decided_by": "zhou", "decided_at": b.moment(1), "used_by_run_id": "run-2"},
+            "approved by zhou, used by run run-2",
+        ),
+    ],
+)
+def test_a_person_is_told_where_a_parked_run_stands(more, says):
+    assert parked_runs.standing(parked(**more), now=b.moment(9), limits=BrakesConfig()) == says
+
+
+def test_of_very_many_records_a_document_lists_the_first():
+    document = parked_runs.document(parked(difference={"gone": [f"R{n}" for n in range(1000)], "records_gone": 1000}))
+    assert (len(document["gone"]), document["gone_more"], document["records_gone"]) == (200, 800, 1000)
+    assert parked_runs.totals(parked(difference={"gone": ["R1"], "records_gone": 1})) == {"records_gone": 1}
