@@ -41,6 +41,8 @@ class Watermark:
     #: server-local and naive, as the server writes it; never later than the moment at which the pull began
     at: datetime
     basis: Basis
+    #: how many lines of the log in the minute ``at`` the pull has seen; those behind them are news
+    lines: int = 0
     #: fingerprint of the project's design, and of the columns that came; where either changes, all is pulled again
     design: str
     columns: str
@@ -57,6 +59,7 @@ class Watermark:
         return cls(
             at=datetime.fromisoformat(plain["at"]),
             basis=Basis(plain["basis"]),
+            lines=int(plain.get("lines", 0)),
             design=plain["design"],
             columns=plain["columns"],
             listing_events=tuple(plain["listing_events"]),
@@ -93,8 +96,11 @@ class Delta:
     groups: Mapping[str, str]
     #: known records that the site has no longer (deleted, renamed, moved to another group), and why where it shows
     gone: frozenset[str] = frozenset()
-    #: old id -> new id; the old ones are among ``gone``, the new ones in the parts
+    #: old id -> new id; the old ones are among ``gone`` or ``reborn``, the new ones in the parts
     renamed: Mapping[str, str] = field(default_factory=dict)
+    #: known records whose name another bears now, or so the log lets expect: what was known of it has ended, or goes
+    #: on under the name in ``renamed``; all their rows are in the parts
+    reborn: frozenset[str] = frozenset()
     #: those of ``gone`` that went to another group of the same project
     moved_away: frozenset[str] = frozenset()
     #: those of ``gone`` whose deletion the server's log shows

@@ -23,6 +23,7 @@ from sync.redcap.batches import fetch_whole
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, in_order, joined
 from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
+from sync.redcap.names import NameAct, unseen
 from sync.redcap.pull import Fetched, Target, all_parts, open_reader
 from sync.redcap.reader import Reader
 
@@ -169,6 +170,12 @@ def covers(book: Logbook, request: Request) -> bool:
     return book.is_current and since.at - book.newest <= request.overlap / 2
 
 
+def news(book: Logbook, request: Request) -> tuple[NameAct, ...]:
+    """Give what a log says of names since the pull that ``request`` begins at; all where there was none."""
+    since = request.since
+    return book.acts if since is None else unseen(book.acts, since.at, since.lines)
+
+
 def _listing(reader: Reader, since: Watermark, book: Logbook) -> pl.DataFrame:
     """List all records; all their rows where the log cannot tell about deleted events and instances."""
     return reader.listing() if book.problem else reader.listing(events=since.listing_events, keys=False)
@@ -193,11 +200,11 @@ def _watermark(
 ) -> Watermark | None:
     """Set the next beginning by the server's clock, early rather than late; None where nothing tells it."""
     since = request.since
-    at, basis = book.newest, Basis.LOG
+    at, basis, lines = book.newest, Basis.LOG, book.lines
     if at is None and book.problem == NO_ANSWER and since is not None:
-        at, basis = since.at, since.basis
+        at, basis, lines = since.at, since.basis, since.lines
     elif at is None:
-        at, basis = earliest_local(date), Basis.DATE
+        at, basis, lines = earliest_local(date), Basis.DATE, 0
     elif not book.is_current:
         at = None  # the log's last lines are from a time that is yet to come
     if at is None:
@@ -208,4 +215,4 @@ def _watermark(
         columns, events = since.columns, since.listing_events
     else:
         return None
-    return Watermark(at=at, basis=basis, design=design, columns=columns, listing_events=events)
+    return Watermark(at=at, basis=basis, lines=lines, design=design, columns=columns, listing_events=events)

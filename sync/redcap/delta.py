@@ -8,7 +8,7 @@ import polars as pl
 from schemas.known import ROW_KEY, Known, differing, differing_rows
 from schemas.parts import Packer, Parts
 from schemas.pull import Cost, Delta, fingerprints
-from sync.redcap import missing
+from sync.redcap import bearers, missing
 from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers
 from sync.redcap.client import Client
@@ -16,7 +16,7 @@ from sync.redcap.frames import counts_of, groups_of, in_order, last_groups, of_g
 from sync.redcap.logbook import read_log
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
-from sync.redcap.renames import pair
+from sync.redcap.renames import Bearers
 
 #: record ids in one request of ids alone
 _IDS = 500
@@ -85,13 +85,15 @@ def delta_of(
         # that is shared may have been another site's, which asked for less of the log
         again = read_log(client, record_field=sighting.structure.record_field, since=begin, now=target.pulled_at)
     book = first if again is None or again.problem else again
-    delta = _compared(delta, replace(sighting, logbook=book), known, groups)
+    heard = replace(sighting, logbook=book)
+    borne = bearers.of(delta, heard, known, groups, request)
+    delta = _compared(delta, heard, known, groups, borne)
     told = request is not None and covers(book, request) and not missing.is_partial(sighting, known)
     if again is None:
         told &= begin is not None and sighting.begin is not None and sighting.begin <= begin
     else:
         told &= not again.problem
-    return missing.explained(delta, sighting, book if told else None, known, seen=groups.keys())
+    return missing.explained(delta, sighting, book if told else None, known, seen=groups.keys(), request=request)
 
 
 def _of_all(fetched: Fetched, sighting: Sighting, target: Target) -> Fetched:
@@ -130,24 +132,15 @@ def _one_part(rows: pl.DataFrame, record_field: str) -> Parts:
     return packer.done(rows)
 
 
-def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, str | None]) -> Delta:
+def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, str | None], borne: Bearers) -> Delta:
     """Say what became of the records that are known, and leave out those that did not change."""
     prints = delta.prints
     before = known.records()
     gone = frozenset(before - delta.record_ids)
-    away = gone & groups.keys()
-    renamed: dict[str, str] = {}
-    if gone - away:
-        renamed = pair(
-            known.of(gone - away),
-            prints.without(before).frame(),
-            book=sighting.logbook,
-            exist=before | groups.keys(),
-        )
     parts, unchanged, missed = delta.parts, 0, None
     if not delta.complete:
         came = prints.frame()
-        changed = sorted(differing_rows(known.of(prints.records()), came))
+        changed = sorted(differing_rows(known.of(prints.records()), came) | borne.reborn)
         unchanged = delta.parts.records - len(changed)
         field = sighting.structure.record_field
         parts = _one_part(parts.whole().filter(pl.col(field).is_in(changed)), field)
@@ -162,11 +155,13 @@ def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, 
         parts=parts,
         prints=prints,
         gone=gone,
-        renamed=renamed,
-        moved_away=away,
+        renamed=borne.renamed,
+        reborn=borne.reborn,
+        moved_away=(gone & groups.keys()) - borne.renamed.keys(),
         deleted_in_log=gone & sighting.logbook.deleted,
         unchanged=unchanged,
         missed=missed,
+        notices=delta.notices + bearers.notices(borne),
     )
 
 

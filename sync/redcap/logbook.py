@@ -5,6 +5,7 @@ deletion left out), its reader may lack the right to it, and its wording differs
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from sync.errors import SourceRefused
 from sync.redcap import traces
 from sync.redcap.client import Client
 from sync.redcap.log_slices import lines_since, newest_lines, time_of
+from sync.redcap.names import Kind, NameAct
 from sync.redcap.replies import ReplyFailed
 from sync.redcap.traces import Line, Traces
 
@@ -46,6 +48,10 @@ class Logbook:
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     created: frozenset[str] = frozenset()
+    #: how names were given and ended, oldest first
+    acts: tuple[NameAct, ...] = ()
+    #: how many lines stand in the minute of ``newest``
+    lines: int = 0
     #: how records came and ended
     traces: Traces = field(default_factory=Traces)
     #: why it could not be read, else ""
@@ -81,11 +87,14 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     renamed: set[str] = set()
     deleted: set[str] = set()
     created: set[str] = set()
-    times: list[datetime] = []
+    times: Counter[datetime] = Counter()
     read: list[Line] = []
-    for line in lines:
-        if (time := time_of(line)) is not None:
-            times.append(time)
+    acts: list[NameAct] = []
+    for line in reversed(lines):  # the newest comes first
+        time = time_of(line)
+        place = times[time] if time is not None else 0
+        if time is not None:
+            times[time] += 1
         action = _ACTION.match(str(line.get("action", "")))
         given = str(line.get("record") or "")
         records = {given} if given else _candidates(action["rest"]) if action else set()
@@ -93,18 +102,27 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         verb = action["verb"].lower() if action else ""
         details = str(line.get("details", ""))
         read.append(Line(verb=verb, records=frozenset(records), at=time, details=details))
+        kind = None
         if verb == "delete":
             deleted |= records
+            kind = Kind.DELETED
         elif verb == "create":
             created |= records
+            kind = Kind.MADE
         elif verb == "update" and (match := sets_id.search(details)):
             renamed.add(match[1])
+            kind, records = Kind.NAMED, {match[1]}
+        if kind is not None:
+            acts.append(NameAct(kind=kind, names=frozenset(records), at=time, place=place))
+    newest = max(times, default=None)
     return Logbook(
-        newest=max(times, default=None),
+        newest=newest,
         named=frozenset(named | renamed),
         renamed=frozenset(renamed),
         deleted=frozenset(deleted),
         created=frozenset(created),
+        acts=tuple(sorted(acts, key=lambda act: act.at or datetime.min)),  # noqa: DTZ901 -- a server's local time
+        lines=times[newest] if newest is not None else 0,
         traces=traces.read(read),
     )
 

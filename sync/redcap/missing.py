@@ -6,8 +6,9 @@ from dataclasses import replace
 from schemas.known import Known
 from schemas.pull import Delta
 from sync.redcap import traces
-from sync.redcap.changes import Sighting
+from sync.redcap.changes import Request, Sighting, news
 from sync.redcap.logbook import Logbook
+from sync.redcap.names import follow
 
 
 def is_partial(sighting: Sighting, known: Known) -> bool:
@@ -17,19 +18,25 @@ def is_partial(sighting: Sighting, known: Known) -> bool:
     return all(group is None for group in known.owners().values())
 
 
-def explained(delta: Delta, sighting: Sighting, book: Logbook | None, known: Known, *, seen: Collection[str]) -> Delta:
+def explained(
+    delta: Delta,
+    sighting: Sighting,
+    book: Logbook | None,
+    known: Known,
+    *,
+    seen: Collection[str],
+    request: Request | None,
+) -> Delta:
     """Count the records of which the log does not say why they are not there; notices hold counts, never an id.
 
-    ``book``: the log since the watermark; None where it cannot tell. ``seen``: the project's
+    ``book``: the log since the watermark of ``request``; None where it cannot tell. ``seen``: the project's
     records that this pull saw, whatever their group.
     """
     untraced = 0
     told: tuple[str, ...] = ()
     lost = delta.gone - delta.moved_away - delta.renamed.keys()
-    if book is not None:
-        before = known.records()
-        free = book.renamed - set(delta.renamed.values())
-        new_names = sum(name not in before or name in book.deleted for name in free)
+    if book is not None and request is not None:
+        new_names = _excuses(delta, sighting, book, known, seen=seen, request=request)
         untraced = traces.untraced(lost, known.of(lost), book.traces, new_names=new_names)
     elif lost and _hides_groups(delta, sighting, known):
         untraced = len(lost)
@@ -60,6 +67,22 @@ def _hides_groups(delta: Delta, sighting: Sighting, known: Known) -> bool:
     if delta.groups or sighting.listing["group"].null_count() < sighting.listing.height:
         return False
     return any(group is not None for group in known.owners().values())
+
+
+def _excuses(
+    delta: Delta, sighting: Sighting, book: Logbook, known: Known, *, seen: Collection[str], request: Request
+) -> int:
+    """Count the known records that got another name since the last pull, without those of which it is known which.
+
+    Each new name took one record away from the name that it had: one that was made since, one that has had another new
+    name since, or one that is known. What was given after the lists were made need not be in them.
+    """
+    listed = {name for act in sighting.logbook.acts for name in act.names}
+    later = {name for act in book.acts for name in act.names} - listed
+    before, blank = known.records(), book.traces.emptied
+    names = follow(news(book, request), known=before, exist={*seen, *sighting.vanished, *later}, blank=blank)
+    taken_over = delta.reborn - delta.renamed.keys() - names.dead - blank.keys()
+    return max(0, names.given - names.passing - names.strays - len(delta.renamed) - len(taken_over))
 
 
 def _unseen(delta: Delta, sighting: Sighting, seen: Collection[str]) -> int:

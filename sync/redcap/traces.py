@@ -92,16 +92,20 @@ def is_blanking(details: str) -> bool:
 def untraced(gone: Collection[str], known: pl.DataFrame, traces: Traces, *, new_names: int) -> int:
     """Count records of which the log does not say why they are gone.
 
-    ``gone``: known records that are neither renamed nor another group's. ``known``: KNOWN_SCHEMA. ``new_names``: names
-    that the log calls new and that nobody is known to have had; each may be that of one record.
+    ``gone``: known records that are neither renamed nor another group's. ``known``: KNOWN_SCHEMA. ``new_names``: how
+    many records the log says got another name of which it is not known which.
     """
     if traces.is_erased:
         return 0
-    left = sorted(set(gone) - traces.deleted)
-    held = known.filter(pl.col("record").is_in(left)).group_by("record").agg(pl.col("event").n_unique())
-    # each event that had data must have been blanked
-    emptied = {record for record, events in held.iter_rows() if traces.emptied.get(record, 0) >= events}
-    return max(0, len(set(left) - emptied) - new_names)
+    left = set(gone) - traces.deleted
+    return max(0, len(left - emptied(known, traces)) - new_names)
+
+
+def emptied(known: pl.DataFrame, traces: Traces) -> set[str]:
+    """Name the records of which each event that had data was blanked."""
+    held = known.filter(pl.col("record").is_in(sorted(traces.emptied)))
+    events = held.group_by("record").agg(pl.col("event").n_unique())
+    return {record for record, count in events.iter_rows() if traces.emptied[record] >= count}
 
 
 def unseen(traces: Traces, seen: Collection[str], *, new_names: int) -> int:

@@ -136,11 +136,13 @@ class Nights(RuleBasedStateMachine):
 
     def judge_renames(self, mirror: Mirror, delta: pulls.Delta) -> None:
         now = {person: name for name, person in self.people.items() if name in delta.record_ids}
-        new = {
-            name: now[person] for name, person in mirror.people.items() if now.get(person, name) not in mirror.people
-        }
+        new = {name: now[person] for name, person in mirror.people.items() if now.get(person, name) != name}
         assert delta.renamed.items() <= new.items()
         assert delta.gone == mirror.people.keys() - delta.record_ids
+        if self.frozen:
+            others = {name for name in delta.record_ids if mirror.people.get(name, 0) not in (0, self.people[name])}
+            assert others <= delta.reborn, "another's name was taken for the same record"
+            assert delta.reborn <= delta.prints.records()
 
 
 class NightsWithoutLog(Nights):

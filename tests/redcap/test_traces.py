@@ -315,6 +315,34 @@ def test_a_user_of_a_group_sees_too_little_of_the_log_to_tell(sandbox: Sandbox) 
     assert not follow(held).log_was_read
 
 
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_record_that_was_made_and_renamed_since_excuses_none_that_is_withheld(
+    sandbox: Sandbox, times: int, full: bool
+) -> None:
+    ungrouped(sandbox)
+    held = mirror(sandbox)
+    trial.enter(sandbox, "T1", "newcomer")
+    for number in range(times):
+        sandbox.project("trial").rename_record(f"T{number + 1}", f"T{number + 2}")
+    trial.spirit_away(sandbox, "R1")
+    delta = follow(held, full=full)
+    assert (delta.gone, delta.log_was_read, delta.untraced) == ({"R1"}, True, 1)
+
+
+def test_a_name_that_was_taken_over_excuses_none_that_is_withheld(sandbox: Sandbox) -> None:
+    """R0 became S0, beyond recognition, and somebody else is R0 now: the new name is the former R0's."""
+    ungrouped(sandbox)
+    held = mirror(sandbox)
+    sandbox.project("trial").rename_record("R0", "S0")
+    for place in ("start_arm_1", "day_arm_1", "adverse"):
+        trial.enter(sandbox, "S0", "other", place)
+    trial.enter(sandbox, "R0", "newcomer")
+    trial.spirit_away(sandbox, "R1")
+    delta = follow(held)
+    assert (delta.gone, delta.reborn, delta.untraced) == ({"R1"}, {"R0"}, 1)
+
+
 # --- records that should be there
 
 
