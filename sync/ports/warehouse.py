@@ -71,9 +71,13 @@ class SiteTransaction(Protocol):
     def end_records(self, records: Collection[str], *, besides: Collection[str]) -> int:
         """End the rows of records that the site no longer has, in every form but ``besides`` (which were stored).
 
-        A form that left the site's project has no frame, and its rows stay; those of a deleted record do not. Gives
-        the number of rows.
+        A form that left the site's project has no frame, and its rows stay; those of a deleted record do not. Where a
+        record's name went to another patient, all of it ends before the new rows are stored. Gives the number of rows.
         """
+        ...
+
+    def ended_rows(self) -> frozenset[RowKey]:
+        """Name the rows that this run has ended, those in whose place others stand by now included."""
         ...
 
     def settle(self, forms: Collection[str], *, mapping_version: str) -> None:

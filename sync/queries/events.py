@@ -17,6 +17,7 @@ _BY_COMMAND = {
     Trigger.COMMENT: Action.COMMENTED,
     Trigger.RENAME: Action.RENAMED,
     Trigger.MOVE: Action.MOVED,
+    Trigger.LAPSE: Action.LAPSED,
 }
 
 _BY_MACHINE = {

@@ -91,7 +91,7 @@ class ActorKind(StrEnum):
 
 @unique
 class Trigger(StrEnum):
-    """What may move a query: five things that a run sees, the commands, a record's new name, a site's new project."""
+    """What may move a query: what a run sees, the commands, a record's new name, a site's new project."""
 
     #: the check fails on the very values that the query's last answer or decision was about
     FAILING_SAME = "failing_same"
@@ -115,6 +115,8 @@ class Trigger(StrEnum):
     RENAME = "rename"
     #: the site's data stand in another project now: the key moves, the number stays
     MOVE = "move"
+    #: the row that a finished query was about ended: what comes to its place is another's, or another matter
+    LAPSE = "lapse"
 
 
 @unique
@@ -137,6 +139,8 @@ class Action(StrEnum):
     COMMENTED = "commented"
     RENAMED = "renamed"
     MOVED = "moved"
+    #: a decision does not cover what comes to its place after its row ended
+    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -98,6 +98,7 @@ class _Run:
     policy: Policy
     cells: Cells | None
     gone: frozenset[str]
+    ended: frozenset[str]
 
     def act(self, record: str) -> Act:
         return Act(
@@ -134,11 +135,14 @@ def reconcile(
     policy: Policy | None = None,
     cells: Cells | None = None,
     gone: Collection[str] = (),
+    ended: Collection[str] = (),
 ) -> Reconciled:
     """Reconcile one site's queries with what judging it brought forth.
 
     ``queries``: all of the site, in any state and order. ``complete``: the judged data are all that the site has,
     so a row that is not there is gone; ``gone`` names records that the site's log proves deleted all the same.
+    ``ended``: numbers of queries whose row ended since the last run. What stands at its place now is another matter:
+    a live one is closed as not applicable, a decision lapses (row 23), and then the place is looked at.
     ``secret`` keys the fingerprints, ``next_number`` is the first number never given. Queries of another study or
     project are left alone. Raises ValueError where a number would be given twice or a query is another site's.
     """
@@ -152,6 +156,7 @@ def reconcile(
         policy=policy or Policy(),
         cells=cells,
         gone=frozenset(gone),
+        ended=frozenset(ended),
     )
     _refuse_strangers(judgement, queries)
     found = _by_key(judgement.findings, study=study, project_id=project_id)
@@ -164,7 +169,11 @@ def reconcile(
         written: tuple[QueryEventDraft, ...] = ()
         if ours and query.run_id != run_id:
             finding = found.get(query.key) if standing[query.key] == query.number else None
-            moved, written = _follow_up(query, finding, run)
+            moved, over = _end(query, run)
+            moved, written = _follow_up(moved, finding, run)
+            written = (*over, *written)
+        elif not ours and query.state not in LIVE:
+            moved, written = _end(query, run)
         after.append(moved)
         drafts += written
     fresh = [key for key in sorted(found) if key not in standing]
@@ -233,6 +242,16 @@ def _standing(queries: Sequence[Query]) -> dict[QueryKey, str]:
     """Name the one query that answers for each key: a live one before a finished one, then the latest."""
     order = sorted(queries, key=lambda query: (query.state in LIVE, *_by_number(query)))
     return {query.key: query.number for query in order}
+
+
+def _end(query: Query, run: _Run) -> tuple[Query, tuple[QueryEventDraft, ...]]:
+    """End what a query was about, where its row ended; undecided ones that are finished wait for nothing."""
+    if query.number not in run.ended:
+        return query, ()
+    act = run.act(query.key.record)
+    if query.state in LIVE:
+        return states.advance(query, Trigger.NOT_APPLICABLE, act)
+    return (query, ()) if query.fingerprint_decided is None else states.advance(query, Trigger.LAPSE, act)
 
 
 def _follow_up(query: Query, finding: Finding | None, run: _Run) -> tuple[Query, tuple[QueryEventDraft, ...]]:

@@ -211,6 +211,8 @@ def _annotated(query: Query, row: Row, act: Act) -> Query:
         return replace(query, key=replace(query.key, record=act.record))
     if row.trigger is Trigger.MOVE and act.project_id is not None and act.study:
         return replace(query, key=replace(query.key, project_id=act.project_id, study=act.study))
+    if row.trigger is Trigger.LAPSE:
+        return replace(query, fingerprint_decided=None)
     return query
 
 
@@ -218,7 +220,9 @@ def _asked(query: Query, row: Row, act: Act) -> Query:
     """Begin a new round, or go (back) among the candidates: earlier answers and decisions no longer count."""
     opened = row.target is State.OPEN
     human = row.trigger not in transitions.MACHINE
-    lapsed = query.reason if not human and query.reason in wording.RECALLED else None
+    # of a decision whose row ended nothing is recalled: it was about another matter, perhaps another patient
+    is_bound = query.fingerprint_decided is not None
+    lapsed = query.reason if not human and is_bound and query.reason in wording.RECALLED else None
     return replace(
         query,
         state=row.target,

@@ -23,7 +23,7 @@ MACHINE = (
     Trigger.NOT_EVALUATED,
     Trigger.NOT_APPLICABLE,
 )
-"""What a run can see; everything else is a command, a rename or a move to another project."""
+"""What a run can see; everything else is a command, a rename, a move to another project or a row's end."""
 
 
 @unique
@@ -245,6 +245,9 @@ _EVERYWHERE: tuple[Row, ...] = (
     *_rows("22", _ANYWHERE, Trigger.MOVE, None,
            "the site has another project, a person accepted it, and the same check was judged at the same place there: "
            "the key moves, number, thread and decision stay", Guard.NEW_PROJECT),
+    *_rows("23", (State.CLOSED, State.CANCELLED), Trigger.LAPSE, None,
+           "the row that was decided on ended (deleted, or its record's name went to another patient): the reason "
+           "stays what it was, but covers nothing that comes to its place; rows 12, 12a, 17 and 17c ask about that"),
 )
 # fmt: on
 
@@ -263,6 +266,7 @@ WHO: Mapping[Trigger, frozenset[ActorKind]] = MappingProxyType(
         Trigger.COMMENT: _VOICES,
         Trigger.RENAME: _SYSTEM | _DM,
         Trigger.MOVE: _SYSTEM,
+        Trigger.LAPSE: _SYSTEM,
     }
 )
 """Who may set off what: a site answers and comments, decisions are the data manager's, sights the program's."""
@@ -281,7 +285,7 @@ def rows_for(state: State | None, reason: Reason | None, trigger: Trigger) -> tu
 
 def legal(state: State, reason: Reason | None) -> tuple[Trigger, ...]:
     """List the commands that a query in this state has rows for (guards not asked), in the enum's order."""
-    commands = (t for t in Trigger if t not in (*MACHINE, Trigger.RENAME, Trigger.MOVE))
+    commands = (t for t in Trigger if t not in (*MACHINE, Trigger.RENAME, Trigger.MOVE, Trigger.LAPSE))
     return tuple(trigger for trigger in commands if rows_for(state, reason, trigger))
 
 

@@ -38,15 +38,19 @@ def of_cell(connection: sa.Connection, slots: Sequence[Slot], cell: Coordinate) 
     changes = _changes(connection, slot, cell.row)
     versions: list[CellVersion] = []
     for life in [*ended, *([current] if current else [])]:
-        during = [change for change in changes if _within(change, life)]
+        # where a record's name went to another patient, one life ends at the moment at which the next begins
+        is_next = any(each.ended_at == life.first_at for each in ended)
+        during = [change for change in changes if _within(change, life, is_next=is_next)]
         # of a row that went and never changed here nothing is known, so the cell was blank
         untold = (None, None) if during or life.ended_at else _standing(connection, mine, slot, cell.row)
         versions += _versions(slot, cell.row, life, during, untold)
     return tuple(versions)
 
 
-def _within(change: Any, life: _Life) -> bool:
-    return change.changed_at >= life.first_at and (life.ended_at is None or change.changed_at <= life.ended_at)
+def _within(change: Any, life: _Life, *, is_next: bool) -> bool:
+    if change.changed_at < life.first_at or (is_next and change.changed_at == life.first_at):
+        return False
+    return life.ended_at is None or change.changed_at <= life.ended_at
 
 
 def _versions(

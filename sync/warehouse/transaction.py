@@ -95,6 +95,17 @@ class SqlSiteTransaction:
         others = [slots for form, slots in self._forms.items() if form not in besides] if records else []
         return sum(form_store.end(write, slots, records) for slots in others)
 
+    def ended_rows(self) -> frozenset[RowKey]:
+        """Name the rows that this run has ended."""
+        ends = tables.row_end.c
+        wanted = sa.select(ends.record, ends.event, ends.instrument, ends.instance).where(
+            ends.site == self.site, ends.run_id == self.run_id, ends.ended_at == self.at
+        )
+        return frozenset(
+            RowKey(site=self.site, record=record, event=event, instrument=instrument, instance=instance)
+            for record, event, instrument, instance in self._connection.execute(wanted)
+        )
+
     def settle(self, forms: Collection[str], *, mapping_version: str) -> None:
         """Note that all rows of these forms are read by this mapping version; see the port."""
         write = self._write(mapping_version)

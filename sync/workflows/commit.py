@@ -24,7 +24,7 @@ from sync.queries.model import Query
 from sync.workflows import braking, drift, followup, mapped, measuring, past, subjects
 from sync.workflows.braking import Released
 from sync.workflows.drift import Examined
-from sync.workflows.followup import FollowedUp, Standing
+from sync.workflows.followup import FollowedUp, Lives, Standing
 from sync.workflows.gathering import Gathered, Held, Seen
 from sync.workflows.judging import Judged
 from sync.workflows.measuring import Done, Stood
@@ -104,6 +104,7 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
             catch.reading,
             project_id=delta.head.structure.project_id,
             gone=delta.gone,
+            ended=Lives(records=delta.gone | delta.reborn, rows=tx.ended_rows()),
             at=night.started,
             run_id=night.run_id,
             next_number=tx.next_number(),
@@ -166,8 +167,10 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     delta, reading = catch.delta, catch.reading
     version = reading.mapping.version
     gathered = Gathered(reading, standing.queries, complete=delta.complete)
-    stood = Stood(subjects=known, rows_of_gone=tx.count_rows(reading.study, delta.gone) if delta.gone else 0)
-    counts, held = StoreCounts(), Held()
+    over = delta.gone | delta.reborn
+    stood = Stood(subjects=known, rows_of_gone=tx.count_rows(reading.study, over) if over else 0)
+    # a name that went to another patient begins anew: one's rows are no change of the other's
+    counts, held = StoreCounts(deleted=tx.end_records(delta.reborn, besides=())), Held()
     nothing: tuple[FormFrame, ...] = ()
     for judged in catch.judged:
         records = sorted(judged.touched)

@@ -1,7 +1,7 @@
 """Follow up queries after judging: only those that the judgement can say anything about. Pure but for the links."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 
@@ -25,6 +25,18 @@ class Standing:
     queries: tuple[Query, ...]
     #: what the renames write
     drafts: tuple[QueryEventDraft, ...] = ()
+    #: the rows at which renamed ones stood, by number
+    former: Mapping[str, RowKey] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lives:
+    """Name what has ended since the last run."""
+
+    #: records that are gone, or whose name another patient bears
+    records: frozenset[str] = frozenset()
+    #: rows, those of other records included
+    rows: frozenset[RowKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +61,9 @@ def standing(before: Sequence[Query], renamed: Mapping[str, str], *, at: datetim
     moved, drafts = desk.rename(before, renamed, act)
     # a run looks at each query once: being renamed is not being looked at
     queries = tuple(replace(query, run_id=None) if query.run_id == run_id else query for query in moved)
-    return Standing(queries=queries, drafts=drafts)
+    movers = {draft.number for draft in drafts}
+    former = {query.number: query.key.row for query in before if query.number in movers}
+    return Standing(queries=queries, drafts=drafts, former=former)
 
 
 def follow_up(
@@ -59,6 +73,7 @@ def follow_up(
     *,
     project_id: int,
     gone: Collection[str],
+    ended: Lives,
     at: datetime,
     run_id: str,
     next_number: int,
@@ -67,11 +82,14 @@ def follow_up(
     """Carry queries over to a new project, then hold each one that is concerned against what was seen.
 
     A query of a record that was not judged tonight is left exactly as it is: not looked at is not passed. ``gone``:
-    records that two answers of the server did not hold any more; nothing is left to ask about them.
+    records that two answers of the server did not hold any more; nothing is left to ask about them. ``ended``: what
+    was followed up so far and has ended, whatever stands in its place now.
     """
     carried = _carried(before.queries, seen, reading.study.name, project_id, at=at, run_id=run_id)
     drafts = (*before.drafts, *carried.drafts)
     named = {draft.number for draft in drafts}
+    over = _over(carried.queries, before.former, ended, seen)
+    named |= over
     concerned = [
         query for query in carried.queries if query.number in named or seen.concerns(query.key.record, query.key.check)
     ]
@@ -89,6 +107,7 @@ def follow_up(
         secret=secret,
         cells=seen.cells,
         gone=gone,
+        ended=over,
     )
     looked_at = {query.number for query in concerned}
     others = tuple(query for query in carried.queries if query.number not in looked_at)
@@ -100,6 +119,20 @@ def follow_up(
         reconciled=replace(result, unchanged=result.unchanged + waiting),
         left=carried.left,
     )
+
+
+def _over(queries: Iterable[Query], former: Mapping[str, RowKey], ended: Lives, seen: Seen) -> set[str]:
+    """Number the queries whose row ended; one of a renamed record goes on where the record has the row still."""
+    found = {(each.row, each.check, each.field) for each in seen.judgement.findings} if former else set()
+
+    def is_over(key: QueryKey, was: RowKey | None) -> bool:
+        if was is None:
+            return key.record in ended.records or key.row in ended.rows
+        if was not in ended.rows or (key.row, key.check, key.field) in found:
+            return False
+        return seen.judgement.conditions.at(check=key.check, row=key.row, field=key.field) is None
+
+    return {query.number for query in queries if is_over(query.key, former.get(query.number))}
 
 
 def _carried(

@@ -49,8 +49,8 @@ def volume(done: Done, past: Past, columns: Sequence[ColumnChange]) -> Volume:
     delta, stood, stored = done.delta, done.stood, done.stored
     rows = done.held.rows + stored.deleted - stored.inserted
     counts = done.after.reconciled
-    # a record that got another name is not gone
-    gone = stood.subjects - delta.record_ids - delta.renamed.keys()
+    # a record that got another name is not gone; one whose name another patient bears is
+    gone = (stood.subjects - (delta.record_ids - delta.reborn)) - delta.renamed.keys()
     explained = delta.renamed.keys() | delta.moved_away | delta.deleted_in_log
     known = stood.subjects | set(delta.renamed.values())
     moved = done.after.reconciled.drafts

@@ -25,7 +25,7 @@ from validators.findings import Condition
 RECORDS = ("ZJJU-001", "ZJJU-002")
 CHECKS = ("LAB-RANGE", "LAB-UNIT")
 CELLS = [(record, check) for record in RECORDS for check in CHECKS]
-COMMANDS = [t for t in Trigger if t not in (*transitions.MACHINE, Trigger.RENAME, Trigger.MOVE)]
+COMMANDS = [t for t in Trigger if t not in (*transitions.MACHINE, Trigger.RENAME, Trigger.MOVE, Trigger.LAPSE)]
 
 #: a cell fails on one of two values, or shows a condition, or has no row (None)
 failing = st.sampled_from(["812", "799"])

@@ -68,6 +68,8 @@ def expected(state, reason, trigger, given, condition):
     match trigger:
         case Trigger.NOT_EVALUATED | Trigger.COMMENT | Trigger.RENAME | Trigger.MOVE:
             return stay
+        case Trigger.LAPSE:
+            return None if state in LIVE else stay
         case Trigger.ASSIGN:
             return stay if state in LIVE else None
         case Trigger.ANSWER:
