@@ -287,6 +287,7 @@ _PURPOSE = {
     "derived_outcome": "categories of response that the study's rules give, one row a visit",
     "cell_change": "append-only: every change of a cell, old and new, as harmonised and as entered (`raw_…`)",
     "row_end": "append-only: rows that are gone from the site's project; their last values stand in cell_change",
+    "record_end": "append-only: records that left their name, for another one (`new_record`) or for good",
     "sync_run": "one row a site and run: outcome, counts as JSON, reason",
     "parked_run": "runs that a brake stopped",
     "check_coverage": "per run, site and check: rows evaluated, failing, not evaluated and why",

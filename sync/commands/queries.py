@@ -162,6 +162,7 @@ def show_query(invocation: Invocation, number: str, as_json: bool) -> None:
         {
             "since": version.since.isoformat(timespec="seconds"),
             "run_id": version.run_id,
+            "record": version.row.record,
             "change": version.change,
             "raw": version.raw,
             "value": version.value,

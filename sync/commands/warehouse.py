@@ -88,7 +88,7 @@ def history(
     as_json: bool,
     csv_path: Path | None,
 ) -> None:
-    """Show one cell's whole life: what stood there, as entered and as read, since which run."""
+    """Show one cell's whole life: what stood there, as entered and as read, since which run, former names included."""
     from schemas.coordinates import Coordinate, RowKey
     from sync.errors import ConfigError
     from sync.workflows import desk
@@ -103,7 +103,9 @@ def history(
     rows = [
         {
             "since": version.since.isoformat(timespec="seconds"),
+            "record": version.row.record,
             "change": version.change,
+            "other_name": version.other_name,
             "raw": version.raw,
             "value": version.value,
             "run_id": version.run_id,
@@ -112,7 +114,9 @@ def history(
     ]
     columns = [
         Column(key="since", title="Since"),
+        Column(key="record", title="Record"),
         Column(key="change", title="Change"),
+        Column(key="other_name", title="Other name"),
         Column(key="raw", title="As entered"),
         Column(key="value", title="Read as"),
         Column(key="run_id", title="Run"),

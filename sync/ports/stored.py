@@ -185,8 +185,10 @@ class CellVersion:
     #: the run that brought it
     run_id: str
     since: datetime
-    #: first, changed, ended
+    #: first, changed, renamed, ended
     change: str
+    #: where ``renamed``: the name that the record had before, or has from then on where it ends under this one
+    other_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,10 @@ class SiteTransaction(Protocol):
         """Name the rows that this run has ended, those in whose place others stand by now included."""
         ...
 
+    def leave_names(self, names: Mapping[str, str | None]) -> None:
+        """Note that records left their names (record -> new name; None where it went for good)."""
+        ...
+
     def settle(self, forms: Collection[str], *, mapping_version: str) -> None:
         """Note that all rows of these forms are read by this mapping version: the end of a pull stored in parts.
 
@@ -287,7 +291,11 @@ class WarehouseReader(Protocol):
         ...
 
     def history(self, cell: Coordinate) -> tuple[CellVersion, ...]:
-        """Tell one cell's whole life, oldest first: first value with its run, each change, the end of its row."""
+        """Tell one cell's whole life, oldest first: first value with its run, each change, the end of its row.
+
+        A renamed record's life under its former names comes first. Of a name that several records had, one after
+        the other, each one's is told. ``row`` says under which name it was.
+        """
         ...
 
     def frames(self, site: str, records: Sequence[str] | None = None) -> tuple[FormFrame, ...]:

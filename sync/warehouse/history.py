@@ -1,7 +1,7 @@
 """Tell the whole life of one cell from the history tables and what stands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,27 +24,109 @@ class _Life:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bearing:
+    """Hold the time in which one record had a name."""
+
+    #: when the one before left it
+    since: datetime | None
+    until: datetime | None
+    #: the name that it has from ``until`` on, and had before; None where it came new, or went for good
+    next_name: str | None
+    former_name: str | None
+    renamed_at: datetime | None
+
+    def holds(self, life: _Life) -> bool:
+        """Tell whether a row's life lies in it."""
+        return (self.since is None or life.first_at >= self.since) and (
+            self.until is None or life.first_at < self.until
+        )
+
+
 def of_cell(connection: sa.Connection, slots: Sequence[Slot], cell: Coordinate) -> tuple[CellVersion, ...]:
     """List a cell's versions, oldest first; empty where no such row ever stood.
 
-    ``cell.field`` is the frame column. A row that went and came back has two lives, each with its first value.
+    ``cell.field`` is the frame column. A row that went and came back has two lives, each with its first value. What
+    stood under a record's former names comes before what stands under the one that is asked for.
     """
     mine = [slot for slot in slots if slot.form == cell.row.instrument]
     slot = next((each for each in mine if cell.field in (each.frame_column, each.column_name)), None)
     if slot is None:
         return ()
-    ended = _ended_lives(connection, layout.first_table(slot.table_name), cell.row)
-    current = _current_life(connection, slot, cell.row)
-    changes = _changes(connection, slot, cell.row)
+    found: list[CellVersion] = []
+    for bearing in _bearings(connection, cell.row.site, cell.row.record):
+        found += _of_bearer(connection, mine, slot, cell.row, bearing)
+    return tuple(found)
+
+
+def _bearings(connection: sa.Connection, site: str, name: str) -> list[_Bearing]:
+    """Tell who had a name, one after the other."""
+    ends = tables.record_end
+    here = sa.select(ends).where(ends.c.site == site)
+    left = connection.execute(here.where(ends.c.record == name).order_by(ends.c.ended_at)).all()
+    came = connection.execute(here.where(ends.c.new_record == name).order_by(ends.c.ended_at)).all()
+    bearings: list[_Bearing] = []
+    since: datetime | None = None
+    for end in (*left, None):
+        until = end.ended_at if end else None
+        begun = next(
+            (
+                each
+                for each in came
+                if (since is None or each.ended_at >= since) and (until is None or each.ended_at < until)
+            ),
+            None,
+        )
+        bearings.append(
+            _Bearing(
+                since=since,
+                until=until,
+                next_name=end.new_record if end else None,
+                former_name=begun.record if begun else None,
+                renamed_at=begun.ended_at if begun else None,
+            )
+        )
+        since = until
+    return bearings
+
+
+def _of_bearer(
+    connection: sa.Connection, form: Sequence[Slot], slot: Slot, row: RowKey, bearing: _Bearing
+) -> list[CellVersion]:
+    """List the versions of one record's cell, under its former names first."""
+    before: list[CellVersion] = []
+    if bearing.former_name is not None:
+        for each in _bearings(connection, row.site, bearing.former_name):
+            if each.until == bearing.renamed_at:
+                before = _of_bearer(connection, form, slot, replace(row, record=bearing.former_name), each)
+    mine = _of_lives(connection, form, slot, row, bearing)
+    if before and mine and before[-1].change == "renamed" and before[-1].since == mine[0].since:
+        # it went on without a gap
+        before, mine[0] = before[:-1], replace(mine[0], change="renamed", other_name=bearing.former_name)
+    return before + mine
+
+
+def _of_lives(
+    connection: sa.Connection, form: Sequence[Slot], slot: Slot, row: RowKey, bearing: _Bearing
+) -> list[CellVersion]:
+    ended = _ended_lives(connection, layout.first_table(slot.table_name), row)
+    current = _current_life(connection, slot, row)
+    changes = _changes(connection, slot, row)
     versions: list[CellVersion] = []
     for life in [*ended, *([current] if current else [])]:
+        if not bearing.holds(life):
+            continue
         # where a record's name went to another patient, one life ends at the moment at which the next begins
         is_next = any(each.ended_at == life.first_at for each in ended)
         during = [change for change in changes if _within(change, life, is_next=is_next)]
         # of a row that went and never changed here nothing is known, so the cell was blank
-        untold = (None, None) if during or life.ended_at else _standing(connection, mine, slot, cell.row)
-        versions += _versions(slot, cell.row, life, during, untold)
-    return tuple(versions)
+        untold = (None, None) if during or life.ended_at else _standing(connection, form, slot, row)
+        versions += _versions(slot, row, life, during, untold)
+    if versions and bearing.next_name is not None and versions[-1].change == "ended":
+        last = versions[-1]
+        if last.since == bearing.until:
+            versions[-1] = replace(last, change="renamed", other_name=bearing.next_name)
+    return versions
 
 
 def _within(change: Any, life: _Life, *, is_next: bool) -> bool:

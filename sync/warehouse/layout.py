@@ -27,7 +27,7 @@ its long values were moved out, and what stays of each column may be 24 bytes. B
 RESERVED = frozenset(
     word
     for line in (
-        "site subject visit derived_outcome cell_change row_end sync_run parked_run check_coverage lease",
+        "site subject visit derived_outcome cell_change row_end record_end sync_run parked_run check_coverage lease",
         "mapping_version form_mapping site_state site_memory raw_payload form_column query query_event",
         "query_event_value chain_head alembic_version efficacy_by_visit response_summary",
     )

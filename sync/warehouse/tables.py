@@ -1,13 +1,14 @@
 """Describe the tables that every study has; a study's own form tables are built by ``forms``.
 
 ``site`` leads every primary key, so that two sites never meet in one row and a site's transaction touches its own
-rows only. Three ledgers are append-only: ``cell_change``, ``row_end`` and ``query_event`` (triggers refuse UPDATE
-and DELETE on both databases).
+rows only. Four ledgers are append-only: ``cell_change``, ``row_end``, ``record_end`` and ``query_event`` (triggers
+refuse UPDATE and DELETE on both databases).
 
 History without copying the first load: ``cell_change`` begins with a cell's first *change*. A cell's first value is
 the ``old`` of its oldest change within the row's life, or, where it never changed, the value that still stands; the
 life of a row begins with ``first_run_id`` (kept in the form's raw table) and ends with its row in ``row_end``.
-Millions of first values therefore cost nothing, and no life has a gap.
+Millions of first values therefore cost nothing, and no life has a gap. ``record_end`` says when a record left its
+name, and for which other one: a renamed record's rows end under the old name and begin under the new one.
 """
 
 from typing import Any
@@ -113,6 +114,18 @@ row_end = sa.Table(
     sa.Column("first_at", Instant(), nullable=False),
     _key("ended_at", Instant()),
     sa.Index(None, "site", "table_name", "record"),
+)
+
+record_end = sa.Table(
+    "record_end",
+    core,
+    _key("site"),
+    _key("run_id"),
+    _key("record"),
+    sa.Column("new_record", sa.Text()),
+    _key("ended_at", Instant()),
+    sa.Index(None, "site", "record"),
+    sa.Index(None, "site", "new_record"),
 )
 
 sync_run = sa.Table(
@@ -235,7 +248,7 @@ form_column = sa.Table(
 )
 """The one table that belongs to the study and not to a site: where each column of each form stands."""
 
-LEDGERS = ("cell_change", "row_end", "query_event")
+LEDGERS = ("cell_change", "row_end", "record_end", "query_event")
 """Tables that only grow; triggers refuse the rest."""
 
 VIEW_NAMES = ("efficacy_by_visit", "response_summary")

@@ -106,6 +106,15 @@ class SqlSiteTransaction:
             for record, event, instrument, instance in self._connection.execute(wanted)
         )
 
+    def leave_names(self, names: Mapping[str, str | None]) -> None:
+        """Note that records left their names."""
+        rows = [
+            {"site": self.site, "run_id": self.run_id, "record": old, "new_record": new, "ended_at": self.at}
+            for old, new in sorted(names.items())
+        ]
+        if rows:
+            self._connection.execute(sa.insert(tables.record_end), rows)
+
     def settle(self, forms: Collection[str], *, mapping_version: str) -> None:
         """Note that all rows of these forms are read by this mapping version; see the port."""
         write = self._write(mapping_version)

@@ -188,9 +188,11 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     # forms that left the site's project have no frame
     tx.end_records(delta.gone, besides={frame.form.name for frame in nothing})
     if delta.complete:
+        over |= known - delta.record_ids
         counts += _end(tx, nothing, known - delta.record_ids, version)
         if known:  # else every row that stands is tonight's
             tx.settle([frame.form.name for frame in nothing], mapping_version=version)
+    tx.leave_names({record: delta.renamed.get(record) for record in over})
     return _Stored(counts=counts, held=held, seen=gathered.seen(), stood=stood, notices=gathered.notices)
 
 

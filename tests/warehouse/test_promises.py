@@ -19,6 +19,7 @@ PROMISED = {
         *("table_name", "site", "record", "event", "instrument", "instance", "column_name", "old", "new"),
         *("raw_old", "raw_new", "run_id", "changed_at"),
     },
+    "record_end": {"site", "run_id", "record", "new_record", "ended_at"},
     "sync_run": {"run_id", "site", "kind", "started", "finished", "outcome", "counts", "reason"},
     "query": {
         *("number", "site", "record", "event", "instrument", "instance", "field", "site_field", "check_id"),

@@ -116,18 +116,24 @@ class TestQueries:
         assert numbers(asked_again=True) == ["2"], "answered since a run looked"
 
 
+def leave_name(warehouse):
+    with warehouse.transaction("zj", "run-9", b.moment(9)) as tx:
+        tx.leave_names({"ZJ-01": "ZJ-09", "ZJ-02": None})
+
+
 class TestTheLedger:
-    @pytest.mark.parametrize("table", ["query_event", "cell_change", "row_end"])
+    @pytest.mark.parametrize("table", ["query_event", "cell_change", "row_end", "record_end"])
     @pytest.mark.parametrize("sql", ["UPDATE {} SET run_id = 'x'", "DELETE FROM {}"])
     def test_refuses_to_be_edited(self, warehouse, table, sql):
         put(warehouse, raised())
         row = {("ZJ-01", "day_0", 1): {"creat": 1.0}}
         b.store(warehouse, 0, b.frame(b.LABS, row))
         b.store(warehouse, 1, b.frame(b.LABS, {}))
+        leave_name(warehouse)
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), warehouse._engine.begin() as connection:
             connection.exec_driver_sql(sql.format(table))
 
-    @pytest.mark.parametrize("table", ["query_event", "cell_change", "row_end"])
+    @pytest.mark.parametrize("table", ["query_event", "cell_change", "row_end", "record_end"])
     def test_refuses_to_be_replaced_where_the_database_knows_that_word(self, warehouse, table):
         if warehouse._engine.dialect.name != "sqlite":
             pytest.skip("PostgreSQL has no INSERT OR REPLACE; ON CONFLICT DO UPDATE is an update")
@@ -135,6 +141,7 @@ class TestTheLedger:
         b.store(warehouse, 0, b.frame(b.LABS, {("ZJ-01", "day_0", 1): {"creat": 1.0}}))
         b.store(warehouse, 1, b.frame(b.LABS, {("ZJ-01", "day_0", 1): {"creat": 2.0}}))
         b.store(warehouse, 2, b.frame(b.LABS, {}))
+        leave_name(warehouse)
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), warehouse._engine.begin() as connection:
             connection.exec_driver_sql(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
 

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from schemas.coordinates import Coordinate, RowKey
 from sync.bootstrap import App
 from sync.ports.stored import QueryFilter
 from sync.queries.model import LIVE, Action, CloseReason, Query, State, Trigger
@@ -216,6 +217,67 @@ def test_without_a_log_a_taken_over_name_shows_by_whole_contents_or_is_a_notice(
         (told,) = (each for each in done.notices if "other patients" in each)
         assert told.startswith("1 records hold other data")
         assert "R6" not in told
+
+
+# --- history
+
+
+def told(app: App, record: str, place: str = "day_arm_1", field: str = "weight") -> list[tuple[str | None, ...]]:
+    row = RowKey(site="all", record=record, event=place, instrument="visit", instance=1)
+    versions = app.warehouse().reader().history(Coordinate(row=row, field=field))
+    return [(each.row.record, each.change, each.raw, each.other_name) for each in versions]
+
+
+def test_the_history_of_a_cell_goes_back_beyond_its_records_new_name(trial: small.Trial) -> None:
+    app = trial.apps["one"]
+    trial.write("R1", "day", weight="88")
+    night(trial, app)
+    trial.handle.rename_record("R1", "X1")
+    night(trial, app)
+    trial.write("X1", "day", weight="89")
+    night(trial, app)
+    before = [("R1", "first", "61", None), ("R1", "changed", "88", None)]
+    assert told(app, "X1") == [*before, ("X1", "renamed", "88", "R1"), ("X1", "changed", "89", None)]
+    assert told(app, "R1") == [*before, ("R1", "renamed", None, "X1")]
+    trial.handle.rename_record("X1", "R1")
+    night(trial, app, full=True)
+    lived = [*before, ("X1", "renamed", "88", "R1"), ("X1", "changed", "89", None)]
+    assert told(app, "R1") == [*before, ("R1", "renamed", None, "X1"), *lived, ("R1", "renamed", "89", "X1")]
+    trial.handle.delete_record("R1")
+    night(trial, app)
+    assert told(app, "R1")[-1] == ("R1", "ended", None, None)
+
+
+def test_each_bearer_of_a_name_has_a_history_of_its_own(trial: small.Trial) -> None:
+    app = trial.apps["one"]
+    trial.handle.rename_record("R1", "X1")
+    trial.handle.rename_record("R2", "R1")
+    night(trial, app)
+    trial.handle.delete_record("R1")
+    trial.write("R1", "start", initials="QQ", sex="2")
+    trial.write("R1", "day", weight="99")
+    night(trial, app)
+    assert told(app, "X1") == [("R1", "first", "61", None), ("X1", "renamed", "61", "R1")]
+    assert told(app, "R1") == [
+        ("R1", "first", "61", None),
+        ("R1", "renamed", None, "X1"),
+        ("R2", "first", "62", None),
+        ("R1", "renamed", "62", "R2"),
+        ("R1", "ended", None, None),
+        ("R1", "first", "99", None),
+    ]
+
+
+def test_a_row_that_went_in_the_night_of_the_new_name_ends_there(trial: small.Trial) -> None:
+    app = trial.apps["one"]
+    trial.handle.rename_record("R1", "X1")
+    trial.drop("X1", "day")
+    night(trial, app)
+    lived = [("R1", "first", "61", None), ("R1", "renamed", None, "X1")]
+    assert told(app, "X1") == told(app, "R1") == lived
+    trial.write("X1", "day", weight="90")
+    night(trial, app)
+    assert told(app, "X1") == [*lived, ("X1", "first", "90", None)]
 
 
 # --- whatever happens between nights

@@ -22,6 +22,7 @@ def upgrade() -> None:
     keys = {
         "cell_change": (*place, "column_name", "changed_at"),
         "row_end": (*place, "ended_at"),
+        "record_end": ("site", "run_id", "record", "ended_at"),
         "query_event": ("site", "seq"),
     }
     for ledger, key in keys.items():
@@ -294,6 +295,17 @@ def _create_tables() -> None:
     op.create_index(
         op.f("ix_row_end_site_table_name_record"), "row_end", ["site", "table_name", "record"], unique=False
     )
+    op.create_table(
+        "record_end",
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.Column("new_record", sa.Text(), nullable=True),
+        sa.Column("ended_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("site", "run_id", "record", "ended_at", name=op.f("pk_record_end")),
+    )
+    op.create_index(op.f("ix_record_end_site_record"), "record_end", ["site", "record"], unique=False)
+    op.create_index(op.f("ix_record_end_site_new_record"), "record_end", ["site", "new_record"], unique=False)
     op.create_table(
         "site",
         sa.Column("site", sa.Text(), nullable=False),
