@@ -162,6 +162,7 @@ def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, 
         unchanged=unchanged,
         missed=missed,
         notices=delta.notices + bearers.notices(borne),
+        warnings=delta.warnings + bearers.notices(borne),
     )
 
 
