@@ -1,8 +1,6 @@
 """Build the application: the one place where adapters are constructed and files of the study are read."""
 
-import hashlib
 import re
-import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +28,7 @@ from sync.redcap import links
 from sync.redcap import source as redcap
 from sync.redcap.circuit import Circuits
 from sync.redcap.shared import Shares
+from sync.warehouse.keys import KeyFile
 from sync.warehouse.store import SqlWarehouse, is_begun
 
 DICTIONARY = "dictionary"
@@ -49,8 +48,6 @@ class App:
     config: Config
     environ: Mapping[str, str]
     clock: Clock
-    #: key of the ledger's hashes in place of the file's, for a rehearsal that makes no file
-    passing_key: bytes | None = None
     #: set from outside: pulls are left, what is being stored is finished, and no site is begun
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -67,7 +64,7 @@ class App:
         if key not in self._warehouses:
             settings = self.config.warehouse
             self._warehouses[key] = SqlWarehouse(
-                settings.url, given, secret=self.hash_key, busy_seconds=settings.busy_seconds, stop=self.stop
+                settings.url, given, secret=self._key, busy_seconds=settings.busy_seconds, stop=self.stop
             )
         return self._warehouses[key]
 
@@ -103,30 +100,30 @@ class App:
             base_url, structure, record=record, event=event or "", instrument=instrument, instance=instance
         )
 
-    @cached_property
-    def hash_key(self) -> bytes:
-        """Give the key of the ledger's hashes: kept beside the configuration, made at the first need, owner-only."""
-        return self.passing_key or _hash_key(self._key_file)
-
     @property
-    def _key_file(self) -> Path:
-        return self.config.path.resolve().parent / ".syncline.key"
+    def hash_key(self) -> bytes:
+        """Give the key of the ledger's hashes; a new one, not kept yet, where there is none."""
+        return self._key.give()
+
+    @cached_property
+    def _key(self) -> KeyFile:
+        """Name the key's place: beside the configuration."""
+        return KeyFile(self.config.path.resolve().parent / ".syncline.key")
 
     @contextmanager
     def rehearsal(self) -> Iterator["App"]:
         """Give a program that leaves nothing behind, for dry runs.
 
         It reads the warehouse that stands, in which its transactions must be undone. Where none stands it has one in a
-        private folder that goes with it, so that neither a file nor a table is made.
+        private folder that goes with it, so that neither a file nor a table is made. A key is kept by what commits.
         """
-        key = None if self._key_file.exists() else secrets.token_bytes(32)
         with ExitStack() as passing:
             config = self.config
             if not is_begun(config.warehouse.url):
                 folder = passing.enter_context(TemporaryDirectory(prefix="syncline-"))
                 empty = config.warehouse.model_copy(update={"url": f"sqlite:///{folder}/dry-run.sqlite"})
                 config = config.model_copy(update={"warehouse": empty})
-            app = replace(self, config=config, passing_key=key)
+            app = replace(self, config=config)
             passing.callback(app.close)
             if config is not self.config:
                 app.warehouse().upgrade()
@@ -204,18 +201,3 @@ def build(given: Path | None, environ: Mapping[str, str], *, cwd: Path, clock: C
     """Find and load the configuration and build the application; ConfigError lists every problem at once."""
     path = configuration.find(given, environ, cwd=cwd)
     return App(config=configuration.load(path, environ), environ=environ, clock=clock or clocks.SystemClock())
-
-
-def _hash_key(path: Path) -> bytes:
-    """Read the key, or make it: exclusively, so that two first runs agree on one."""
-    if not path.exists():
-        partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_hex(32), encoding="ascii")
-        try:
-            path.hardlink_to(partial)
-        except FileExistsError:
-            pass
-        finally:
-            partial.unlink()
-    return hashlib.sha256(path.read_bytes().strip()).digest()

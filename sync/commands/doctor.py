@@ -45,6 +45,7 @@ def _checks(invocation: Invocation, slugs: tuple[str, ...]) -> Iterator[Check]:
     yield Check(name="configuration", detail=f"{app.config.path}: {count}")
     yield from doctor_machine.study(app)
     yield doctor_machine.warehouse(app)
+    yield doctor_machine.key(app)
     yield from doctor_machine.disk(app.config)
     for site in sites:
         yield from doctor_site.checks(app, site)

@@ -100,12 +100,24 @@ def warehouse(app: "App") -> Check:
     except errors.SyncError as error:
         remedy = "see warehouse.url in the configuration"
         return Check(name="warehouse", status="fail", detail=str(error), remedy=remedy)
-    except OSError as error:
-        detail = f"the key of its ledger cannot be read or made: {error.filename}: {error.strerror}"
-        return Check(name="warehouse", status="fail", detail=detail, remedy="give this user the right to")
     if pending:
         return Check(name="warehouse", status="warn", detail=f"{len(pending)} steps are due", remedy=upgrade)
     return Check(name="warehouse", detail="reachable and up to date")
+
+
+def key(app: "App") -> Check:
+    """Check that the key of the ledger is the one that the warehouse was written with; makes none."""
+    try:
+        app.warehouse().check_key()
+    except errors.ConfigError as error:
+        detail, _, remedy = str(error).rpartition("; ")
+        return Check(name="ledger key", status="fail", detail=detail, remedy=remedy)
+    except errors.SyncError:
+        return Check(name="ledger key", status="warn", detail="not compared: the warehouse does not answer")
+    except OSError as error:
+        detail = f"{error.filename} cannot be read: {error.strerror}"
+        return Check(name="ledger key", status="fail", detail=detail, remedy="give this user the right to")
+    return Check(name="ledger key", detail="fits the warehouse; keep a copy of .syncline.key with its backups")
 
 
 def disk(config: "Config") -> Iterator[Check]:

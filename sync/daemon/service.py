@@ -168,6 +168,7 @@ def _take_in(daemon: Daemon) -> bool:
     now = daemon.app.clock.now()
     try:
         warehouse = daemon.app.warehouse()
+        warehouse.check_key()
         warehouse.upgrade()
         known = warehouse.reader().status(aged_before=now)
     except Exception as error:

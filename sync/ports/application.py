@@ -40,7 +40,7 @@ class Application(Protocol):
 
     @property
     def hash_key(self) -> bytes:
-        """Give the key of the ledger's hashes."""
+        """Give the key of the ledger's hashes; one that was not kept yet where there is none."""
         ...
 
     @property

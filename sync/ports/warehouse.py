@@ -192,6 +192,14 @@ class Warehouse(Protocol):
         """Say what ``upgrade`` would do."""
         ...
 
+    def check_key(self) -> None:
+        """Raise ConfigError where the key and the database do not belong together; changes nothing.
+
+        The ledger was written with another key, or the key is gone; or there is a key and no warehouse: a disk that
+        was lost or a path that was mistyped, which ``upgrade`` would take for a new beginning.
+        """
+        ...
+
     def site_lock(self, site: str) -> AbstractContextManager[None]:
         """Hold the right to work on a site; raise SiteLocked at once where another process or thread has it.
 
@@ -204,7 +212,8 @@ class Warehouse(Protocol):
     ) -> AbstractContextManager[SiteTransaction]:
         """Open the one transaction of a run at a site; ``at`` is the moment that its changes are noted with.
 
-        With ``upgrade`` what the study needs of tables and columns is made in it, and undone with it.
+        With ``upgrade`` what the study needs of tables and columns is made in it, and undone with it. ConfigError
+        where the site's ledger was written with another key.
         """
         ...
 
@@ -335,5 +344,8 @@ class WarehouseReader(Protocol):
         ...
 
     def verify(self) -> Verification:
-        """Prove chain, replay, texts beside it, rows (fingerprints, history, held back or not), and the triggers."""
+        """Prove chain, replay, texts beside it, rows (fingerprints, history, held back or not), and the triggers.
+
+        ConfigError where the ledger was written with another key: then nothing can be proved.
+        """
         ...

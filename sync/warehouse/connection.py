@@ -64,6 +64,21 @@ def sqlite_path(engine: sa.Engine) -> Path | None:
     return Path(str(engine.url.database))
 
 
+def is_missing(engine: sa.Engine) -> bool:
+    """Tell whether the file of a SQLite warehouse is not there."""
+    path = sqlite_path(engine)
+    return path is not None and not path.exists()
+
+
+def make_file(engine: sa.Engine) -> None:
+    """Make the file of a SQLite warehouse where it is not there; only an upgrade does."""
+    path = sqlite_path(engine)
+    if path is not None:
+        # Patients' data: a new file is nobody else's to read; SQLite gives its WAL the same rights.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def _sqlite(url: sa.URL, *, busy_seconds: float, stop: threading.Event | None) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError(["[warehouse] url: SQLite needs a file, such as sqlite:///warehouse.sqlite"])
@@ -77,10 +92,11 @@ def _sqlite(url: sa.URL, *, busy_seconds: float, stop: threading.Event | None) -
     )
 
     @event.listens_for(engine, "do_connect")
-    def _private(*_arguments: object) -> None:
-        # Patients' data: a new file is nobody else's to read; SQLite gives its WAL the same rights.
-        with suppress(FileExistsError):
-            os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    def _never_anew(*_arguments: object) -> None:
+        # The driver would make an empty file, and a warehouse that was lost would look like one without data.
+        if is_missing(engine):
+            remedy = "`sync run` makes it; if there was one, restore the backup or correct [warehouse] url"
+            raise ConfigError([f"there is no warehouse at {url.database} yet; {remedy}"])
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sync.errors import StaleQuery
 from sync.queries import chain
 from sync.queries.model import Query, QueryEventDraft
-from sync.warehouse import query_rows
+from sync.warehouse import keys, query_rows
 from sync.warehouse.query_tables import chain_head, query, query_event, query_event_value
 
 _AT_ONCE = 500
@@ -56,11 +56,11 @@ def write(
         tip = chain.Tip(seq=sealed[-1][0].seq, hash=sealed[-1][0].hash)
     number = max(known_next, next_number or 1)
     if sealed or number != known_next:
-        _move_head(connection, site, number - 1, tip)
+        _move_head(connection, site, number - 1, tip, keys.check_value(secret))
 
 
-def _move_head(connection: sa.Connection, site: str, last_number: int, tip: chain.Tip) -> None:
-    values = {"last_number": last_number, "last_seq": tip.seq, "last_hash": tip.hash}
+def _move_head(connection: sa.Connection, site: str, last_number: int, tip: chain.Tip, check: str) -> None:
+    values = {"last_number": last_number, "last_seq": tip.seq, "last_hash": tip.hash, "secret_digest": check}
     moved = connection.execute(sa.update(chain_head).where(chain_head.c.site == site).values(**values))
     if not moved.rowcount:
         connection.execute(sa.insert(chain_head).values(site=site, **values))

@@ -123,5 +123,7 @@ chain_head = sa.Table(
     sa.Column("last_number", sa.BigInteger(), nullable=False),
     sa.Column("last_seq", sa.BigInteger(), nullable=False),
     _text("last_hash"),
+    # tells whether a key is the one that the ledger was written with
+    _text("secret_digest"),
 )
 """Where each site's ledger ends; read and advanced inside the site's transaction, so numbers never collide."""

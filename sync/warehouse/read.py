@@ -27,7 +27,8 @@ from sync.ports.stored import (
     VisitRow,
 )
 from sync.queries.model import Query, State
-from sync.warehouse import bulk, catalogue, connection, history, query_rows, stored_frames, tables, verify
+from sync.warehouse import bulk, catalogue, connection, history, keys, query_rows, stored_frames, tables, verify
+from sync.warehouse.keys import Key
 from sync.warehouse.query_tables import query, query_event, query_event_value
 from validators.findings import Coverage
 
@@ -39,11 +40,11 @@ _RUN = tuple(column for column in tables.sync_run.columns if column.name != "seq
 class SqlReader:
     """Read one study's warehouse; each call sees one moment of it."""
 
-    def __init__(self, engine: sa.Engine, study: Study, *, secret: bytes) -> None:
-        """Bind to an engine; ``secret`` keys the hashes of the ledger."""
+    def __init__(self, engine: sa.Engine, study: Study, *, key: Key) -> None:
+        """Bind to an engine; ``key`` is that of the ledger's hashes."""
         self._engine = engine
         self._study = study
-        self._secret = secret
+        self._key = key
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         return connection.reading(self._engine)
@@ -203,7 +204,8 @@ class SqlReader:
     def verify(self) -> Verification:
         """Prove chain, replay, texts beside it, rows (fingerprints, history, held back or not), and the triggers."""
         with self._reading() as reading:
-            return verify.verify(reading, catalogue.read(reading), secret=self._secret)
+            keys.refuse_other(self._key.read(), keys.used(reading))
+            return verify.verify(reading, catalogue.read(reading), secret=self._key.give())
 
     def _place(self, visit: str) -> tuple[int, str]:
         order = {each.id: number for number, each in enumerate(self._study.visits)}

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from schemas.study import Study
 from sync.errors import ConfigError
 from sync.ports.stored import LeaseRow, ParkedRun, RunRow
-from sync.warehouse import catalogue, connection, locks, small_rows, tables, transaction
+from sync.warehouse import catalogue, connection, keys, locks, small_rows, tables, transaction
 from sync.warehouse import upgrade as upgrades
 from sync.warehouse.faults import discreet
+from sync.warehouse.keys import GivenKey, Key
 from sync.warehouse.read import SqlReader
 from sync.warehouse.transaction import SqlSiteTransaction
 from sync.warehouse.upgrade import Status
@@ -27,7 +28,7 @@ class SqlWarehouse:
         url: str,
         study: Study,
         *,
-        secret: bytes,
+        secret: bytes | Key,
         busy_seconds: float = connection.BUSY_SECONDS,
         stop: threading.Event | None = None,
     ) -> None:
@@ -38,7 +39,7 @@ class SqlWarehouse:
         ConfigError where the URL names no database that Syncline knows.
         """
         self.study = study
-        self._secret = secret
+        self._key = GivenKey(secret) if isinstance(secret, bytes) else secret
         self._engine = connection.open_engine(url, busy_seconds=busy_seconds, stop=stop)
         #: for what must never wait, and must not hold up a run
         self._aside = connection.open_engine(url, busy_seconds=0)
@@ -56,14 +57,31 @@ class SqlWarehouse:
         if not self.pending():
             return []
         with discreet():
+            connection.make_file(self._engine)
             return upgrades.upgrade(self._engine, self.study)
+
+    def check_key(self) -> None:
+        """Refuse where key and database do not belong together; see the port for the contract."""
+        key = self._key.read()
+        stands = not connection.is_missing(self._engine)
+        if stands:
+            with discreet(), connection.reading(self._engine) as reading:
+                stands = sa.inspect(reading).has_table("chain_head")
+                keys.refuse_other(key, keys.used(reading) if stands else ())
+        if key is not None and not stands:
+            remedy = "restore the backup or correct [warehouse] url; `sync warehouse upgrade` makes an empty one"
+            where = f"[warehouse] url: there is no warehouse in {self._engine.url.database}"
+            raise ConfigError([f"{where}, but there was one, for its key (.syncline.key) is here; {remedy}"])
 
     def pending(self) -> tuple[str, ...]:
         """Say what ``upgrade`` would do."""
         return self.status().pending
 
     def status(self) -> Status:
-        """Tell how far the database is."""
+        """Tell how far the database is; a file that is not there is told of as an empty one, and not made."""
+        if connection.is_missing(self._engine):
+            with sa.create_engine("sqlite://", poolclass=sa.NullPool).connect() as empty:
+                return upgrades.status(empty, self.study)
         with discreet(), connection.reading(self._engine) as reading:
             return upgrades.status(reading, self.study)
 
@@ -87,9 +105,12 @@ class SqlWarehouse:
             self._refuse_outdated(writing)
             if upgrade:
                 upgrades.upgrade_within(writing, self.study)
-            yield SqlSiteTransaction(
-                writing, catalogue.read(writing), site=site, run_id=run_id, at=at, secret=self._secret
-            )
+            known = keys.used(writing, site)
+            keys.refuse_other(self._key.read(), known)
+            secret = self._key.give()
+            keys.refuse_other(secret, known)
+            yield SqlSiteTransaction(writing, catalogue.read(writing), site=site, run_id=run_id, at=at, secret=secret)
+            self._key.keep()
 
     def _refuse_outdated(self, writing: sa.Connection) -> None:
         if not sa.inspect(writing).has_table("form_column"):
@@ -143,7 +164,7 @@ class SqlWarehouse:
 
     def reader(self) -> SqlReader:
         """Give the reading side."""
-        return SqlReader(self._engine, self.study, secret=self._secret)
+        return SqlReader(self._engine, self.study, key=self._key)
 
 
 def is_begun(url: str) -> bool:

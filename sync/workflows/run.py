@@ -62,6 +62,7 @@ def run(
     A wrong mapping or token concerns its site alone. Raises ConfigError before any site is touched where the study or
     the warehouse's address is wrong.
     """
+    app.warehouse().check_key()
     if options.dry_run:
         with app.rehearsal() as rehearsed:
             return _over(rehearsed, sites, options, progress)

@@ -39,6 +39,9 @@ def with_warehouse(playing: stage.Stage, url: str, name: str) -> tuple[Path, str
     text = playing.config_path.read_text("utf-8").replace("sqlite:///warehouse.sqlite", url)
     path = playing.config_path.with_name(f"{name}.toml")
     path.write_text(text, encoding="utf-8")
+    if (playing.folder / ".syncline.key").exists():  # a further warehouse beside one key is made by hand
+        by_hand = [*command(path)[:-1], "warehouse", "upgrade"]
+        subprocess.run(by_hand, cwd=ROOT, capture_output=True, timeout=300, check=True)
     return path, url
 
 

@@ -22,7 +22,7 @@ from sync.sandbox.people import FULL_RIGHTS, NO_EXPORT, User
 from tests.workflows import small
 
 EVERY = (
-    "version", "package names", "command", "configuration", "study", "warehouse", "disk",
+    "version", "package names", "command", "configuration", "study", "warehouse", "ledger key", "disk",
     "token", "project", "API version", "export", "logging", "clock", "mapping",
 )  # fmt: skip
 """What the interface lists, by the names of the lines."""
@@ -275,17 +275,33 @@ def test_room_and_rights_on_every_disk(trial: small.Trial, monkeypatch: pytest.M
     assert found[1].detail == f"{trial.folder / 'one_lists'} cannot be written"
 
 
-def test_a_key_that_cannot_be_made_is_told(trial: small.Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_of_the_ledger_in_each_state(trial: small.Trial) -> None:
     app = trial.apps["one"]
-    (trial.folder / "one.sqlite").touch()
-
-    def refuse(self: Path, *args: object, **named: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
-
-    monkeypatch.setattr(Path, "touch", refuse)
-    check = doctor_machine.warehouse(app)
+    path = trial.folder / ".syncline.key"
+    assert doctor_machine.key(app).status == "ok"
+    assert not path.exists(), "doctor made a key"
+    small.run_night(app)
+    assert doctor_machine.key(app).status == "ok"
+    kept = path.read_bytes()
+    for wrong, words in ((b"", "empty or cut"), (b"f" * 64, "another key"), (None, "missing")):
+        path.unlink()
+        if wrong is not None:
+            path.write_bytes(wrong)
+        check = doctor_machine.key(app)
+        assert (check.status, check.exit_code) == ("fail", 2)
+        assert words in check.detail
+        assert "backup" in check.remedy
+    path.mkdir()
+    check = doctor_machine.key(app)
     assert check.status == "fail"
-    assert ".syncline.key" in check.detail
+    assert str(path) in check.detail
+    path.rmdir()
+    path.write_bytes(kept)
+    (trial.folder / "one.sqlite").unlink()
+    check = doctor_machine.key(app)
+    assert check.status == "fail"
+    assert "no warehouse" in check.detail
+    assert not (trial.folder / "one.sqlite").exists()
 
 
 def test_a_broken_configuration_is_told_line_by_line(trial: small.Trial) -> None:

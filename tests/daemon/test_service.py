@@ -63,6 +63,9 @@ class Warehouse:
     statuses: tuple[SiteStatus, ...] = ()
     broken_until: datetime = START
 
+    def check_key(self) -> None:
+        """Fit the key."""
+
     def upgrade(self) -> list[str]:
         if self.clock.now() < self.broken_until:
             raise errors.SyncError("the warehouse cannot be reached")

@@ -76,6 +76,7 @@ def _create_tables() -> None:
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.Column("last_hash", sa.Text(), nullable=False),
+        sa.Column("secret_digest", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("site", name=op.f("pk_chain_head")),
     )
     op.create_table(
