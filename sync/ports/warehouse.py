@@ -176,6 +176,10 @@ class SiteTransaction(Protocol):
         """
         ...
 
+    def forget_payloads(self, *, before: datetime) -> int:
+        """Delete raw replies of the site that were pulled before a moment; count them."""
+        ...
+
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         ...
@@ -218,7 +222,10 @@ class Warehouse(Protocol):
         ...
 
     def record_run(self, row: RunRow) -> None:
-        """Note a run that wrote nothing else: unreachable, refused, braked, failed."""
+        """Note a run that wrote nothing else: unreachable, refused, braked, failed.
+
+        A run that is noted as "ok" was stored; whatever befell it afterwards, its row stays as it is.
+        """
         ...
 
     def park(self, row: ParkedRun) -> None:
@@ -230,10 +237,6 @@ class Warehouse(Protocol):
 
         An approval that no run has used or superseded can be withdrawn (discarded), or given anew.
         """
-        ...
-
-    def forget_payloads(self, site: str, *, before: datetime) -> int:
-        """Delete raw replies of a site that were pulled before a moment; count them."""
         ...
 
     def take_lease(self, row: LeaseRow) -> None:

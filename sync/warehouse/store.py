@@ -117,9 +117,14 @@ class SqlWarehouse:
             raise ConfigError(["warehouse: the database is empty; run `sync warehouse upgrade`"])
 
     def record_run(self, row: RunRow) -> None:
-        """Note a run that wrote nothing else."""
+        """Note a run that wrote nothing else; the row of one that was stored stays as it is."""
+        columns = tables.sync_run.c
+        stored = sa.select(columns.seq).where(
+            columns.site == row.site, columns.run_id == row.run_id, columns.outcome == "ok"
+        )
         with discreet(), self._engine.begin() as writing:
-            transaction.put_run(writing, row)
+            if writing.execute(stored).first() is None:
+                transaction.put_run(writing, row)
 
     def park(self, row: ParkedRun) -> None:
         """Keep a run that a brake stopped, for a person to decide on."""
@@ -139,13 +144,6 @@ class SqlWarehouse:
                 .values(decision=decision, decided_by=by, decided_at=at)
             )
         return bool(done.rowcount)
-
-    def forget_payloads(self, site: str, *, before: datetime) -> int:
-        """Delete raw replies of a site that were pulled before a moment; count them."""
-        columns = tables.raw_payload.c
-        with discreet(), self._engine.begin() as writing:
-            old = sa.delete(tables.raw_payload).where(columns.site == site, columns.pulled_at < before)
-            return int(writing.execute(old).rowcount)
 
     def take_lease(self, row: LeaseRow) -> None:
         """Tell that a run works on a site; informs only."""

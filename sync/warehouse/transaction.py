@@ -289,6 +289,12 @@ class SqlSiteTransaction:
         for which, values in steps:
             self._connection.execute(sa.update(tables.parked_run).where(which).values(**values))
 
+    def forget_payloads(self, *, before: datetime) -> int:
+        """Delete raw replies of the site that were pulled before a moment; count them."""
+        columns = tables.raw_payload.c
+        old = sa.delete(tables.raw_payload).where(columns.site == self.site, columns.pulled_at < before)
+        return int(self._connection.execute(old).rowcount)
+
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         put_run(self._connection, row)

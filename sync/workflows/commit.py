@@ -7,7 +7,7 @@ import gzip
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -136,6 +136,8 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
         result = _result(night, catch, stored, after, released)
         if night.options.dry_run:
             raise DryRun(result)
+        kept = timedelta(days=night.app.config.warehouse.keep_payloads_days)
+        tx.forget_payloads(before=night.started - kept)
         tx.finish_run(
             RunRow(
                 site=night.site.slug,

@@ -7,7 +7,7 @@ transaction (``commit``), which a brake, a dry run or a crash leaves as if it ha
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -90,14 +90,7 @@ def _locked(
             result, queries = commit(night, warehouse, catch)
         except DryRun as dry:
             return dry.result
-        _forget_payloads(night, warehouse)
         return _deliver(night, catch, result, queries)
-
-
-def _forget_payloads(night: Night, warehouse: Warehouse) -> None:
-    """Drop raw replies that are older than the configuration keeps them."""
-    days = night.app.config.warehouse.keep_payloads_days
-    warehouse.forget_payloads(night.site.slug, before=night.started - timedelta(days=days))
 
 
 def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Catch:
@@ -215,6 +208,8 @@ def _failed(
     # a warehouse that cannot be written is the failure itself: it must not hide the first one
     with suppress(errors.SyncError):
         warehouse = app.warehouse()
+        if any(each.site == site.slug and each.outcome == "ok" for each in warehouse.reader().run(run_id)):
+            return replace(result, reason=f"what was pulled is stored, but then: {error}")
         warehouse.record_run(row)
         if isinstance(error, Braked):
             figures = asdict(error.volume)

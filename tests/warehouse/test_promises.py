@@ -86,5 +86,7 @@ def test_raw_replies_are_forgotten_when_they_are_old(warehouse):
     with warehouse.transaction(b.SITE, "run-0", b.moment(0)) as transaction:
         transaction.put_payload("records", b"a", pulled_at=b.moment(0))
         transaction.put_payload("metadata", b"b", pulled_at=b.moment(5))
-    assert warehouse.forget_payloads(b.SITE, before=b.moment(3)) == 1
-    assert warehouse.forget_payloads("yangzhou", before=b.moment(9)) == 0
+    with warehouse.transaction("yangzhou", "run-1", b.moment(9)) as transaction:
+        assert transaction.forget_payloads(before=b.moment(9)) == 0
+    with warehouse.transaction(b.SITE, "run-1", b.moment(9)) as transaction:
+        assert transaction.forget_payloads(before=b.moment(3)) == 1

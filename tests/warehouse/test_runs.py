@@ -177,3 +177,10 @@ class TestWhatARunFinds:
         with warehouse._engine.connect() as connection:
             body = connection.exec_driver_sql("SELECT body FROM raw_payload").scalar_one()
         assert bytes(body) == b"\x00\xffcsv"
+
+
+def test_a_run_that_was_stored_is_not_noted_as_failed(warehouse):
+    with warehouse.transaction(b.SITE, "run-1", b.moment(1)) as transaction:
+        transaction.finish_run(b.run_row(1))
+    warehouse.record_run(b.run_row(1, outcome="failed"))
+    assert warehouse.reader().run("run-1") == (b.run_row(1),)

@@ -1,16 +1,21 @@
 """What a night reads, keeps and leaves alone: watermarks, projects, groups, drift and rights."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from sync import bootstrap
+from sync.errors import SyncError
 from sync.ports.stored import QueryFilter
 from sync.queries.model import State, Trigger
 from sync.sandbox.people import DEIDENTIFIED, NO_EXPORT, User
+from sync.warehouse.store import SqlWarehouse
 from sync.workflows import desk
 from tests.workflows import small
 
@@ -211,6 +216,52 @@ def test_a_list_that_cannot_be_written_leaves_the_night_stored_and_says_so(trial
     assert trial.apps["one"].warehouse().reader().runs(site="all")[0].outcome == "ok"
     monkeypatch.undo()
     assert small.run_night(trial.apps["one"]).exit_code == 0
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, 0), (1, 1), (3, 2)])
+def test_raw_replies_are_kept_as_long_as_configured(trial, days, kept):
+    app = changed(trial, "[delivery]", f"keep_payloads_days = {days}\n[delivery]")
+    assert small.run_night(app, full=True).exit_code == 0
+    trial.move(timedelta(days=2))
+    assert small.run_night(app, full=True, dry_run=True).exit_code == 0
+    assert small.run_night(app, full=True).exit_code == 0
+    runs = {name for _, name in raw_replies(trial)}
+    assert len(runs) == kept
+
+
+def raw_replies(trial: small.Trial) -> set[tuple[str, str]]:
+    """Name the raw replies that are kept, by site and run."""
+    engine = sa.create_engine(trial.apps["one"].config.warehouse.url)
+    try:
+        with engine.connect() as connection:
+            return {(row[0], row[1]) for row in connection.execute(sa.text("SELECT site, run_id FROM raw_payload"))}
+    finally:
+        engine.dispose()
+
+
+def test_what_goes_wrong_after_the_commit_takes_nothing_back(trial, monkeypatch):
+    app = trial.apps["one"]
+    lock = SqlWarehouse.site_lock
+
+    @contextmanager
+    def lost(self, site):
+        with lock(self, site):
+            yield
+        raise SyncError("the warehouse refused")
+
+    monkeypatch.setattr(SqlWarehouse, "site_lock", lost)
+    trial.write("R1", "day", weight="71")
+    lists = trial.folder / "one_lists"
+    shutil.rmtree(lists)
+    done = small.run_night(app)
+    assert (done.exit_code, done.sites[0].reason) == (70, "what was pulled is stored, but then: the warehouse refused")
+    assert any(lists.rglob("*.csv")), "the list was not delivered"
+    (row,) = app.warehouse().reader().run(done.run_id)
+    assert (row.outcome, row.exit_code) == ("ok", 0)
+    assert row.counts["watermark"]
+    monkeypatch.undo()
+    trial.move(timedelta(hours=1))
+    assert small.run_night(app).sites[0].kind == "incremental"
 
 
 @pytest.mark.postgres
