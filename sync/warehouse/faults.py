@@ -20,9 +20,38 @@ _HINTS = {
     "SQLITE_NOTADB": "the file is no SQLite database; look at [warehouse] url",
     "SQLITE_CORRUPT": "the file is damaged; restore a backup",
     "53100": "the disk is full",
-    "28P01": "the password is wrong; look at [warehouse] url",
-    "3D000": "there is no such database; look at [warehouse] url",
+    "55P03": "somebody reads or changes what has to be altered; end that (pg_stat_activity shows it), and run again",
 }
+
+_FULL = "PostgreSQL has no connection left; end some, or raise its max_connections"
+_NO_DATABASE = "there is no such database; create it, or correct [warehouse] url"
+_NOT_LET_IN = "PostgreSQL does not let this role in; look at name and password in [warehouse] url, and at pg_hba.conf"
+_NOT_READY = "PostgreSQL is starting or stopping; wait a little and run again"
+_NO_ANSWER = "no answer from PostgreSQL; look at [warehouse] url"
+
+_UNREACHABLE = {
+    "53300": _FULL,
+    "3D000": _NO_DATABASE,
+    "28000": _NOT_LET_IN,
+    "28P01": _NOT_LET_IN,
+    "57P03": _NOT_READY,
+}
+"""Why no connection came about, by code."""
+
+_UNREACHABLE_TEXTS = (
+    ("too many c", _FULL),  # clients, connections
+    ("remaining connection slots", _FULL),
+    ('role "', _NOT_LET_IN),
+    ("authentication failed", _NOT_LET_IN),
+    ("no password supplied", _NOT_LET_IN),
+    ("pg_hba.conf", _NOT_LET_IN),
+    ('database "', _NO_DATABASE),
+    ("the database system is", _NOT_READY),
+)
+"""The same by what libpq says, for it gives no code then; its text names people and hosts, and is never shown."""
+
+_LOST = ("57P01", "57P02", "57P05", "25P03", "08000", "08003", "08006")
+"""PostgreSQL: ended by a person, a crash or a time-out; a connection that is there no longer."""
 
 
 @contextmanager
@@ -40,7 +69,21 @@ def _translated(origin: BaseException | None) -> SyncError:
     lacks = isinstance(origin, sqlite3.OperationalError) and str(origin).startswith("no such")
     if lacks or code in _OUTDATED:
         return ConfigError(["warehouse: tables are missing or older than this program; run `sync warehouse upgrade`"])
-    if isinstance(origin, psycopg.OperationalError) and code is None:
-        return SyncError("the warehouse cannot be reached: no answer from PostgreSQL; look at [warehouse] url")
+    if isinstance(origin, psycopg.Error) and (reason := _unreachable(origin, code)):
+        return SyncError(f"the warehouse cannot be reached: {reason}")
+    if isinstance(origin, psycopg.OperationalError) and (code is None or code in _LOST):
+        undone = "what was not committed is undone; run again"
+        return SyncError(f"the warehouse was lost: the connection to PostgreSQL ended in between; {undone}")
     hint = _HINTS.get(code or "", "nothing was written")
     return SyncError(f"the warehouse refused ({type(origin).__name__}, {code or 'no code'}): {hint}")
+
+
+def _unreachable(origin: psycopg.Error, code: str | None) -> str | None:
+    """Say why no connection came about; None where one was there."""
+    if code is not None:
+        return _UNREACHABLE.get(code)
+    text = str(origin)
+    if not text.startswith(("connection failed", "connection timeout", "failed to resolve", "connection is bad")):
+        return None
+    told = text.partition("FATAL:")[2]
+    return next((reason for sign, reason in _UNREACHABLE_TEXTS if sign in told), _NO_ANSWER)

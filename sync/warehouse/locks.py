@@ -6,7 +6,7 @@ the system when the process dies, so that no dead run ever keeps a living one ou
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import filelock
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from sync.errors import SiteLocked
 from sync.warehouse.connection import sqlite_path
+from sync.warehouse.faults import discreet
 
 
 @contextmanager
@@ -52,9 +53,11 @@ def advisory_key(purpose: str, site: str) -> int:
 def _advisory_lock(engine: sa.Engine, site: str) -> Iterator[None]:
     key = {"key": advisory_key("site", site)}
     # A connection of its own, outside of any transaction: the lock lasts as long as its session.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), key).scalar_one():
-            raise _refuse(site)
+    with ExitStack() as stack:
+        with discreet():  # the taking alone: what goes wrong under the lock is told by whoever does it
+            connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
+            if not connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), key).scalar_one():
+                raise _refuse(site)
         try:
             yield
         finally:
