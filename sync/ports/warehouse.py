@@ -192,6 +192,13 @@ class Warehouse(Protocol):
         """Bring tables, columns and views to what the study needs; say what was done, nothing where all stood."""
         ...
 
+    def add_columns(self) -> None:
+        """Make the tables and columns that the study needs beside what stands, in a short transaction of its own.
+
+        Does nothing where nothing is needed, and leaves to ``transaction`` what alters columns that stand.
+        """
+        ...
+
     def pending(self) -> tuple[str, ...]:
         """Say what ``upgrade`` would do."""
         ...
@@ -216,7 +223,8 @@ class Warehouse(Protocol):
     ) -> AbstractContextManager[SiteTransaction]:
         """Open the one transaction of a run at a site; ``at`` is the moment that its changes are noted with.
 
-        With ``upgrade`` what the study needs of tables and columns is made in it, and undone with it. ConfigError
+        With ``upgrade`` what the study still needs of tables and columns is made in it, and undone with it; whoever
+        reads them waits until its end, so that ``add_columns`` should have gone before. ConfigError
         where the site's ledger was written with another key.
         """
         ...

@@ -60,6 +60,13 @@ class SqlWarehouse:
             connection.make_file(self._engine)
             return upgrades.upgrade(self._engine, self.study)
 
+    def add_columns(self) -> None:
+        """Make the tables and columns that the study needs beside what stands; see the port for the contract."""
+        with discreet(), connection.reading(self._engine) as reading:
+            due = upgrades.due(reading, self.study)
+        if due is upgrades.Due.MORE:
+            self.upgrade()
+
     def check_key(self) -> None:
         """Refuse where key and database do not belong together; see the port for the contract."""
         key = self._key.read()
@@ -95,7 +102,7 @@ class SqlWarehouse:
     ) -> Iterator[SqlSiteTransaction]:
         """Open the one transaction of a run at a site; committed on a clean exit, else nothing happened.
 
-        With ``upgrade`` tables and columns that the study needs are made in it.
+        With ``upgrade`` tables and columns that the study still needs are made in it.
         """
         with discreet(), self._engine.begin() as writing:
             if writing.dialect.name == "postgresql":
@@ -104,7 +111,7 @@ class SqlWarehouse:
                 writing.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), key)
             self._refuse_outdated(writing)
             if upgrade:
-                upgrades.upgrade_within(writing, self.study)
+                upgrades.settle_within(writing, self.study)
             known = keys.used(writing, site)
             keys.refuse_other(self._key.read(), known)
             secret = self._key.give()

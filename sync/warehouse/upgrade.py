@@ -7,6 +7,7 @@ safe to repeat and does nothing then.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,20 @@ from sync.warehouse.layout import Placing, Slot
 
 _LOCK = 7_301_000_001
 """Advisory lock of PostgreSQL that lets one upgrade run at a time; any fixed number would do."""
+
+
+_PATIENCE = "30s"
+"""How long an upgrade waits on PostgreSQL for who reads what it alters; whoever comes then waits behind it."""
+
+
+class Due(Enum):
+    """Tell what a study still needs of the database."""
+
+    NOTHING = "nothing"
+    #: columns, tables and views beside what stands: harmless where the night that wanted them is undone
+    MORE = "more"
+    #: what stands is altered, so it must be undone together with the night
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +96,31 @@ def upgrade(engine: sa.Engine, study: Study) -> list[str]:
         return upgrade_within(connection, study)
 
 
+def due(connection: sa.Connection, study: Study) -> Due:
+    """Look at what a study still needs; takes no lock that anybody waits for."""
+    placing = conversion.attainable(connection, layout.place(study, catalogue.read(connection)))
+    if _revision(connection) != _newest() or placing.changed:
+        return Due.OTHER
+    more = placing.added or placing.shared or not views.stand(connection, study, placing.slots)
+    return Due.MORE if more else Due.NOTHING
+
+
+def settle_within(connection: sa.Connection, study: Study) -> None:
+    """Make what is due in a transaction that has begun; where nothing is, only hold upgrades off until it ends.
+
+    An upgrade waits here, not at the tables: who waits for a table holds up everybody who comes to read it.
+    """
+    if due(connection, study) is not Due.NOTHING:
+        upgrade_within(connection, study)
+    elif connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
+
+
 def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
     """Upgrade as a part of a transaction that has begun, so that it stands or falls with what else that does."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
     done: list[str] = []
     revision, newest = _revision(connection), _newest()
     if revision is not None and revision not in _known():
@@ -98,11 +134,18 @@ def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
     for slot in placing.shared:
         catalogue.renew(connection, slot)
     if not done and views.stand(connection, study, placing.slots):
+        _patient_again(connection)
         return []
     views.drop(connection, placing.slots)
     _apply(connection, placing)
     views.create(connection, study, placing.slots)
+    _patient_again(connection)
     return done or ["views: written afresh"]
+
+
+def _patient_again(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def _refuse_unreleased(connection: sa.Connection, slots: Iterable[Slot]) -> None:

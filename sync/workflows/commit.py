@@ -90,9 +90,12 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
     """
     delta = catch.delta
     known = warehouse.reader().records(night.site.slug)
-    # a study that follows the site's dictionary brings its own columns, which stand or fall with what fills them; in a
-    # dry run so do those of any study
+    # a study that follows the site's dictionary brings its own columns: new ones are made first and in short, since
+    # nobody can read the tables meanwhile; those that change stand or fall with what fills them, and so do all of a
+    # dry run's, of any study
     follows = night.plan.study is None or night.options.dry_run
+    if not night.options.dry_run and follows:
+        warehouse.add_columns()
     with warehouse.transaction(night.site.slug, night.run_id, night.started, upgrade=follows) as tx:
         tx.put_site(_site_row(night, delta))
         before = tx.queries()
