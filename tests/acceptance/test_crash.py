@@ -18,6 +18,8 @@ from tests.acceptance.dump import dump
 ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("SYNCLINE_LONG"))
 KILLS = 100 if LONG else 2
+GENEROUS = "\n[brakes]\nchanged_column_allowed = 1000\nclosed_unchanged_allowed = 1000\n"
+"""The staff of these tests change a good part of a column in one day."""
 SEED = int(os.environ.get("SYNCLINE_TEST_SEED", "1409"))
 
 
@@ -36,7 +38,7 @@ def run(config: Path) -> float:
 def with_warehouse(playing: stage.Stage, url: str, name: str) -> tuple[Path, str]:
     """Write a configuration beside the stage's own that keeps its data in another warehouse; give file and URL."""
     url = url.replace("warehouse.sqlite", f"{name}.sqlite")
-    text = playing.config_path.read_text("utf-8").replace("sqlite:///warehouse.sqlite", url)
+    text = playing.config_path.read_text("utf-8").replace("sqlite:///warehouse.sqlite", url) + GENEROUS
     path = playing.config_path.with_name(f"{name}.toml")
     path.write_text(text, encoding="utf-8")
     if (playing.folder / ".syncline.key").exists():  # a further warehouse beside one key is made by hand
