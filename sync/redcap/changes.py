@@ -62,6 +62,8 @@ class Sighting:
     #: complete look record and group alone
     listing: pl.DataFrame
     all_keys: bool
+    #: the server did not tell the records' groups: there are none, or they are not for the token's user to see
+    hides_groups: bool
     #: whole changed records as the server sent them; none where all were pulled
     rows: pl.DataFrame
     #: everything, where everything was pulled
@@ -115,6 +117,7 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
         changed=frozenset(dated),
         listing=listing,
         all_keys=everything or bool(book.problem),
+        hides_groups=reader.hides_groups,
         rows=rows,
         fetched=fetched,
         is_reconciliation=everything and since is not None and not reason,

@@ -63,10 +63,10 @@ def explained(
 
 
 def _hides_groups(delta: Delta, sighting: Sighting, known: Known) -> bool:
-    """Tell whether records had groups, and now none is shown with one."""
-    if delta.groups or sighting.listing["group"].null_count() < sighting.listing.height:
+    """Tell whether records that are there still had groups, of which the server tells nothing any more."""
+    if not sighting.hides_groups:
         return False
-    return any(group is not None for group in known.owners().values())
+    return any(group is not None and record in delta.record_ids for record, group in known.owners().items())
 
 
 def _excuses(

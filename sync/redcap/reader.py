@@ -50,6 +50,8 @@ class Reader:
             if name in structure.export_fields
         )
         self.cost = Cost()
+        #: some list of rows did not tell the records' groups
+        self.hides_groups = False
 
     def listing(
         self,
@@ -82,6 +84,7 @@ class Reader:
                 " the token's user full export rights"
             )
         self._check_groups(rows)
+        self.hides_groups |= DAG_COLUMN not in rows.columns
         ids = rows[record]
         if ids.null_count():
             raise ReplyFailed("the server lists a row without a record id; try again later")
