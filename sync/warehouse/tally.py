@@ -55,8 +55,10 @@ def count_filled(
         mine = [slot for slot in wanted if slot.table_name == table]
         counts = ", ".join(f"count(t.{bulk.quoted(slot.column_name)})" for slot in mine)
         keys = " AND ".join(f"t.{name} = f.{name}" for name in ("site", "record", "event", "instance"))
-        joined = f"{bulk.quoted(table)} t JOIN {first} f ON {keys}"
-        sql = f"SELECT {counts} FROM {joined} WHERE t.site = ? AND f.first_run_id <> ?"
+        # the first part tells by itself which rows stood before
+        rows, own = (f"{first} t", "t") if table == slots[0].table_name else (
+            f"{bulk.quoted(table)} t JOIN {first} f ON {keys}", "f")  # fmt: skip
+        sql = f"SELECT {counts} FROM {rows} WHERE t.site = ? AND {own}.first_run_id <> ?"
         schema = {str(at): pl.Int64() for at in range(len(mine))}
         (row,) = bulk.fetch(connection, sql, (site, run_id), schema).iter_rows()
         found |= {(slot.form, slot.frame_column): count for slot, count in zip(mine, row, strict=True)}
