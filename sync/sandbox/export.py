@@ -1,4 +1,4 @@
-"""Answer `content=record` export: choose records, rows and columns, and fill them flat or as EAV."""
+"""Answer `content=record` export: choose records, rows and columns, and fill them flat (``eav`` writes points)."""
 
 import hashlib
 import re
@@ -201,14 +201,16 @@ def row_keys(structure: Structure, record: Record, wanted: Collection[str] | Non
     return sorted(known, key=lambda key: (events[key[0]], forms.get(key[1], -1), key[2]))
 
 
-class _Choice:
+class RowChoice:
     """Choose the rows of an export's records; records that hold rows of the same keys are thought about once."""
 
     def __init__(self, made: Plan) -> None:
+        """Begin with nothing."""
         self._plan = made
         self._chosen: dict[tuple[RowKey, ...], list[RowKey]] | None = {} if made.asked.row_filter is None else None
 
     def of(self, record: Record) -> list[RowKey]:
+        """List the keys of a record's rows, as ``chosen_rows`` does."""
         if self._chosen is None:
             return chosen_rows(self._plan, record)
         held = tuple(record.rows)
@@ -244,14 +246,16 @@ def _shown(made: Plan, key: RowKey, forms: set[str]) -> bool:
     return made.with_id or any(form in forms for form in made.structure.forms_on(key[0], ""))
 
 
-class _Templates:
+class Templates:
     """Give the blank row of each kind of row, with the columns that it can hold."""
 
     def __init__(self, made: Plan) -> None:
+        """Begin with nothing."""
         self._plan = made
         self._made: dict[tuple[str, str], tuple[dict[str, object], dict[str, Column]]] = {}
 
     def of(self, event: str, instrument: str) -> tuple[dict[str, object], dict[str, Column]]:
+        """Give the blank row, and the columns that may be filled in it, by their names."""
         kind = (event, instrument)
         if kind not in self._made:
             self._made[kind] = self._make(event, instrument)
@@ -277,7 +281,7 @@ class _Templates:
 
 def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str, object]]:
     """Yield flat rows: name → text, the repeat instance alone a number."""
-    templates, choice = _Templates(made), _Choice(made)
+    templates, choice = Templates(made), RowChoice(made)
     if not made.columns and SURVEY_ID not in made.lead:
         yield from _bare_rows(project, access, made, choice)
         return
@@ -295,7 +299,7 @@ def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str
             yield _combined(made, row, cells, allowed) if made.asked.combine_checkboxes else row
 
 
-def _bare_rows(project: Project, access: Access, made: Plan, choice: _Choice) -> Iterator[dict[str, object]]:
+def _bare_rows(project: Project, access: Access, made: Plan, choice: RowChoice) -> Iterator[dict[str, object]]:
     """Yield the rows of a list of ids: what tells a row from its record's others is written once a kind of row."""
     kinds: dict[RowKey, dict[str, object]] = {}
     record_id, number = made.structure.record_id, project.settings.project_id
@@ -352,55 +356,3 @@ def _combined(made: Plan, row: dict[str, object], cells: Cells, allowed: Mapping
             before = out[column.field]
             out[column.field] = f"{before},{shown}" if before else shown
     return out
-
-
-def eav_header(structure: Structure) -> list[str]:
-    """List the columns of an EAV export."""
-    names = ["record"]
-    if structure.longitudinal:
-        names.append(EVENT)
-    if structure.has_repeats:
-        names += [INSTRUMENT, INSTANCE]
-    return [*names, "field_name", "value"]
-
-
-def eav_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str, object]]:
-    """Yield one row for each point that is not blank; files as document numbers, boxes as checked codes."""
-    structure = made.structure
-    templates, choice = _Templates(made), _Choice(made)
-    for record in records_of(project, access, made.asked):
-        shown = hashed_id(project.settings.project_id, record.name) if made.hash_ids else record.name
-        for key in choice.of(record):
-            _, allowed = templates.of(key[0], key[1])
-            cells = record.cells(key)
-            head: dict[str, object] = {"record": shown}
-            if structure.longitudinal:
-                event = structure.event_by_name[key[0]]
-                head[EVENT] = structure.label_of_event(event) if made.asked.label else key[0]
-            if structure.has_repeats:
-                head[INSTRUMENT] = key[1]
-                head[INSTANCE] = key[2] or ""
-            points: list[tuple[str, str]] = []
-            if made.with_id and not key[1]:  # guess: eav-id-rows
-                points.append((structure.record_id, shown))
-            if DAG in made.lead and record.dag and not key[1]:  # guess: eav-groups
-                points.append((DAG, record.dag))
-            points += [
-                (column.field, _eav_value(made, column, value))
-                for column_name, column in allowed.items()
-                if (value := cells.get(column_name, "")) != ""
-            ]
-            # recorded twice: the database's order, by field name
-            points.sort(key=lambda point: point[0])
-            for name, value in points:
-                yield head | {"field_name": name, "value": value}
-
-
-def _eav_value(made: Plan, column: Column, value: str) -> str:
-    if column.kind == "checkbox":
-        field = made.structure.field_by_name[column.field]
-        return dict(field.choices).get(column.code, column.code) if made.asked.label else column.code
-    if column.kind == "file":
-        return value
-    show = made.show.get(column.name)
-    return show(value) if show else value

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sync.sandbox import auditlog, evaluate, export, labels, scope, wire, xml_write
+from sync.sandbox import auditlog, eav, evaluate, export, labels, scope, wire, xml_write
 from sync.sandbox.call import Call
 from sync.sandbox.contents.structure import check_names
 from sync.sandbox.dictionary import Column
@@ -32,8 +32,8 @@ def export_records(call: Call) -> Reply:
     made = export.plan(call.project, call.access, asked)
     call.note(auditlog.EXPORT, _log_details(call, made), kind="export")
     if kind == "eav":
-        rows = _kept(call, list(export.eav_rows(call.project, call.access, made)))
-        return call.table(rows, export.eav_header(call.project.structure))
+        rows = _kept(call, list(eav.eav_rows(call.project, call.access, made)))
+        return call.table(rows, eav.eav_header(call.project.structure))
     return flat_reply(call, made)
 
 
