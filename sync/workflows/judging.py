@@ -241,4 +241,5 @@ def _combined(
             *(each for each in whole.coverage if each.check in wide | ages),
         ),
         conditions=_Either(part, whole, wide=wide, touched=touched),
+        errored=part.errored | whole.errored,
     )

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from sync import bootstrap
 from sync.demo import stage
 from sync.errors import IllegalTransition
 from sync.ports.stored import QueryFilter
-from sync.queries.model import AnswerCode, Trigger
+from sync.queries.model import AnswerCode, Query, Trigger
 from sync.sandbox.faults import Fault, Mode
 from sync.workflows import desk, rejudging
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
 from tests.workflows import small
+from validators.library import catalogue
 
 LONG = bool(os.environ.get("SYNCLINE_LONG"))
 SEEDS = range(40) if LONG else range(1)
@@ -198,6 +200,46 @@ def test_what_time_or_another_subject_changes_is_followed_up_alike(playing):
     finally:
         for app in apps.values():
             app.close()
+
+
+def test_a_check_that_breaks_in_one_part_closes_nothing(playing, monkeypatch):
+    """A missing visit has no row to look at: where its check broke, its query must not pass for not applicable."""
+    app, project = programs(playing)["incremental"], playing.sandbox.project(CENTRE)
+    missing = project.record_names()[:3]
+    for name in missing:
+        for event, instrument, instance in list(project.project.records.get(name).rows):
+            if event == "month_3_arm_1":
+                project.delete_row(name, event=event, instrument=instrument, instance=instance)
+
+    def night(day: int):
+        playing.at(START + timedelta(days=day))
+        done = small.run_night(app, full=day == 0, allow_mass_change=True).sites[0]
+        assert done.exit_code == 0, done.reason
+        return done
+
+    def overdue() -> dict[str, Query]:
+        found = app.warehouse().reader().queries(OPEN)
+        return {query.number: query for query in found if query.key.check in checks}
+
+    try:
+        checks = {spec.id for spec in app.study.checks if spec.library == "visits.overdue"}
+        for day in (0, 120, 240):
+            night(day)
+        before = overdue()
+        assert {query.key.record for query in before.values()} >= set(missing)
+        real = catalogue.CHECKS["visits.overdue"]
+
+        def breaking(data, spec, params):
+            if missing[0] in data.records.to_list():
+                raise RuntimeError("made to break")
+            return real.run(data, spec, params)
+
+        monkeypatch.setitem(catalogue.CHECKS, "visits.overdue", replace(real, run=breaking))
+        done = night(241)
+        assert (done.kind, done.records_pulled) == ("incremental", 0)
+        assert overdue().keys() == before.keys()
+    finally:
+        app.close()
 
 
 def compare(playing: stage.Stage, seed: int, number: int) -> None:
