@@ -74,9 +74,20 @@ def delta_of(
             rows_whole=sighting.cost.rows_whole + reader.cost.rows_whole,
         ),
     )
-    if known is None:
-        return delta
-    before, first = known.records(), sighting.logbook
+    return delta if known is None else _held_against(client, target, sighting, delta, known, groups, request)
+
+
+def _held_against(
+    client: Client,
+    target: Target,
+    sighting: Sighting,
+    delta: Delta,
+    known: Known,
+    groups: dict[str, str | None],
+    request: Request | None,
+) -> Delta:
+    """Hold what was seen against what is known, and what is gone against the log, read anew where that may be late."""
+    before, first, own = known.records(), sighting.logbook, delta.record_ids
     begin = request.begin if request is not None else sighting.begin
     unexplained = before - groups.keys() - first.traces.deleted
     again = None

@@ -21,6 +21,7 @@ from sync.ports.application import Application
 from sync.ports.stored import OutcomeRow, ParkedRun, RunRow, SiteRow, StoreCounts
 from sync.ports.warehouse import SiteTransaction, Warehouse
 from sync.queries.model import Query
+from sync.volume import Volume
 from sync.workflows import braking, drift, followup, mapped, measuring, past, subjects
 from sync.workflows.braking import Released
 from sync.workflows.drift import Examined
@@ -113,21 +114,8 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
             next_number=tx.next_number(),
             secret=night.app.hash_key,
         )
-        limits = night.app.config.brakes
-        columns = measuring.columns(tx, stored.counts, limits) if known else ()
         done = Done(delta=delta, stood=stored.stood, held=stored.held, stored=stored.counts, before=before, after=after)
-        volume = measuring.volume(done, catch.past, columns)
-        released = braking.brake(
-            volume,
-            limits,
-            night.approved,
-            allow=night.options.allow_mass_change,
-            run_id=night.run_id,
-            site=night.site.slug,
-            kind=_kind(delta),
-        )
-        if released.reasons:
-            log.warning("site.run.brake_released", reasons=len(released.reasons), by_flag=released.by_flag)
+        volume, released = _braked(night, tx, catch.past, done)
         tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
         tx.quarantine(followup.quarantined(after.queries))
         # a check that looked at nothing tonight reached as far as it did before
@@ -141,27 +129,27 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
             raise DryRun(result)
         kept = timedelta(days=night.app.config.warehouse.keep_payloads_days)
         tx.forget_payloads(before=night.started - kept)
-        tx.finish_run(
-            RunRow(
-                site=night.site.slug,
-                run_id=night.run_id,
-                kind=result.kind,
-                started=night.started,
-                finished=night.app.clock.now(),
-                outcome=result.outcome,
-                exit_code=0,
-                counts={
-                    **result.counts(),
-                    **result.told(),
-                    "cells_known": volume.cells_known,
-                    "rows_known": volume.rows_known - stored.counts.deleted + stored.counts.inserted,
-                    "watermark": delta.watermark.as_plain() if delta.watermark else None,
-                    "full_is_owed": _owes_full(catch),
-                    **_let_through(night, released),
-                },
-            )
-        )
+        tx.finish_run(_run_row(night, catch, result, stored.counts, volume, released))
     return result, after.queries
+
+
+def _braked(night: Night, tx: SiteTransaction, before: Past, done: Done) -> tuple[Volume, Released]:
+    """Measure what was written and is not committed yet; raises Braked before harm."""
+    limits = night.app.config.brakes
+    columns = measuring.columns(tx, done.stored, limits) if done.stood.subjects else ()
+    volume = measuring.volume(done, before, columns)
+    released = braking.brake(
+        volume,
+        limits,
+        night.approved,
+        allow=night.options.allow_mass_change,
+        run_id=night.run_id,
+        site=night.site.slug,
+        kind=_kind(done.delta),
+    )
+    if released.reasons:
+        log.warning("site.run.brake_released", reasons=len(released.reasons), by_flag=released.by_flag)
+    return volume, released
 
 
 # --- the parts
@@ -263,6 +251,30 @@ def _owes_full(catch: Catch) -> bool:
     They hold what they held: what changed in them meanwhile shows in no later pull but a complete one.
     """
     return bool(catch.found.impact.absent) or (catch.past.owes_full and not catch.delta.complete)
+
+
+def _run_row(
+    night: Night, catch: Catch, result: SiteResult, stored: StoreCounts, volume: Volume, released: Released
+) -> RunRow:
+    watermark = catch.delta.watermark
+    return RunRow(
+        site=night.site.slug,
+        run_id=night.run_id,
+        kind=result.kind,
+        started=night.started,
+        finished=night.app.clock.now(),
+        outcome=result.outcome,
+        exit_code=0,
+        counts={
+            **result.counts(),
+            **result.told(),
+            "cells_known": volume.cells_known,
+            "rows_known": volume.rows_known - stored.deleted + stored.inserted,
+            "watermark": watermark.as_plain() if watermark else None,
+            "full_is_owed": _owes_full(catch),
+            **_let_through(night, released),
+        },
+    )
 
 
 def _site_row(night: Night, delta: Delta) -> SiteRow:
