@@ -160,8 +160,8 @@ def _with_limit(app: App, pages: int) -> Any:
 
     plain = connections._sqlite
 
-    def limited(url: sa.URL) -> sa.Engine:
-        engine = plain(url)
+    def limited(url: sa.URL, **others: Any) -> sa.Engine:
+        engine = plain(url, **others)
 
         @sa.event.listens_for(engine, "connect")
         def _full(connection: Any, _record: object) -> None:
