@@ -1,10 +1,10 @@
 """Turn the database's errors into ours: theirs quote values, and a logged cause would carry them along."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 from sqlalchemy import exc
 
 from sync.errors import ConfigError, SyncError
@@ -59,9 +59,19 @@ def discreet() -> Iterator[None]:
     """Raise ConfigError where tables are missing, else SyncError with the error's code and never its text."""
     try:
         yield
-    except (exc.DBAPIError, sqlite3.Error, psycopg.Error) as error:
+    except _known() as error:
         origin = error.orig if isinstance(error, exc.DBAPIError) else error
         raise _translated(origin) from None
+
+
+def _known() -> tuple[type[Exception], ...]:
+    return (exc.DBAPIError, sqlite3.Error, *_of_psycopg("Error"))
+
+
+def _of_psycopg(name: str) -> tuple[type[Exception], ...]:
+    """Give one of psycopg's classes of errors; nothing where no PostgreSQL was asked for and it is not loaded."""
+    loaded = sys.modules.get("psycopg")
+    return (getattr(loaded, name),) if loaded else ()
 
 
 def _translated(origin: BaseException | None) -> SyncError:
@@ -69,16 +79,16 @@ def _translated(origin: BaseException | None) -> SyncError:
     lacks = isinstance(origin, sqlite3.OperationalError) and str(origin).startswith("no such")
     if lacks or code in _OUTDATED:
         return ConfigError(["warehouse: tables are missing or older than this program; run `sync warehouse upgrade`"])
-    if isinstance(origin, psycopg.Error) and (reason := _unreachable(origin, code)):
+    if isinstance(origin, _of_psycopg("Error")) and (reason := _unreachable(origin, code)):
         return SyncError(f"the warehouse cannot be reached: {reason}")
-    if isinstance(origin, psycopg.OperationalError) and (code is None or code in _LOST):
+    if isinstance(origin, _of_psycopg("OperationalError")) and (code is None or code in _LOST):
         undone = "what was not committed is undone; run again"
         return SyncError(f"the warehouse was lost: the connection to PostgreSQL ended in between; {undone}")
     hint = _HINTS.get(code or "", "nothing was written")
     return SyncError(f"the warehouse refused ({type(origin).__name__}, {code or 'no code'}): {hint}")
 
 
-def _unreachable(origin: psycopg.Error, code: str | None) -> str | None:
+def _unreachable(origin: BaseException, code: str | None) -> str | None:
     """Say why no connection came about; None where one was there."""
     if code is not None:
         return _UNREACHABLE.get(code)

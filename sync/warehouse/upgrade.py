@@ -8,19 +8,14 @@ safe to repeat and does nothing then.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
-from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command, script
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from schemas.coordinates import KEY_COLUMNS
 from schemas.study import Study
 from sync.errors import ConfigError
-from sync.warehouse import bulk, catalogue, conversion, forms, layout, views
+from sync.warehouse import bulk, catalogue, conversion, forms, layout, revisions, views
 from sync.warehouse.layout import Placing, Slot
 
 _LOCK = 7_301_000_001
@@ -57,28 +52,9 @@ class Status:
         return not self.pending
 
 
-def _config(connection: sa.Connection | None = None) -> Config:
-    config = Config()
-    # The folder may hold a per cent sign, which the config parser would read as a placeholder.
-    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
-    config.set_main_option("script_location", folder)
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-@cache
-def _newest() -> str:
-    return str(script.ScriptDirectory.from_config(_config()).get_current_head())
-
-
 def status(connection: sa.Connection, study: Study) -> Status:
     """Compare a database with what program and study need; changes nothing."""
-    revision, newest = _revision(connection), _newest()
+    revision, newest = revisions.current(connection), revisions.NEWEST
     steps = [] if revision == newest else [f"core tables: {revision or 'none'} -> {newest}"]
     stands = revision is not None
     placing = conversion.attainable(connection, layout.place(study, catalogue.read(connection) if stands else ()))
@@ -99,7 +75,7 @@ def upgrade(engine: sa.Engine, study: Study) -> list[str]:
 def due(connection: sa.Connection, study: Study) -> Due:
     """Look at what a study still needs; takes no lock that anybody waits for."""
     placing = conversion.attainable(connection, layout.place(study, catalogue.read(connection)))
-    if _revision(connection) != _newest() or placing.changed:
+    if revisions.current(connection) != revisions.NEWEST or placing.changed:
         return Due.OTHER
     more = placing.added or placing.shared or not views.stand(connection, study, placing.slots)
     return Due.MORE if more else Due.NOTHING
@@ -122,11 +98,11 @@ def upgrade_within(connection: sa.Connection, study: Study) -> list[str]:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
     done: list[str] = []
-    revision, newest = _revision(connection), _newest()
-    if revision is not None and revision not in _known():
+    revision, newest = revisions.current(connection), revisions.NEWEST
+    if revision is not None and revision not in revisions.KNOWN:
         raise ConfigError([f"[warehouse]: revision {revision} is newer than this program; update Syncline"])
     if revision != newest:
-        command.upgrade(_config(connection), "head")
+        revisions.advance(connection)
         done.append(f"core tables: {revision or 'none'} -> {newest}")
     placing = conversion.attainable(connection, layout.place(study, catalogue.read(connection)))
     _refuse_unreleased(connection, placing.slots)
@@ -155,11 +131,6 @@ def _refuse_unreleased(connection: sa.Connection, slots: Iterable[Slot]) -> None
         raise ConfigError(
             ["[warehouse]: made by a development version of before the first release; name a new one, and run again"]
         )
-
-
-@cache
-def _known() -> frozenset[str]:
-    return frozenset(each.revision for each in script.ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _sentences(placing: Placing) -> list[str]:

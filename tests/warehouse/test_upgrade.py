@@ -4,12 +4,15 @@ import string
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +20,7 @@ from schemas.coordinates import Coordinate
 from schemas.study import Kind, Measure
 from sync.errors import ConfigError
 from sync.ports.stored import StoreCounts
-from sync.warehouse import layout, tables, views
+from sync.warehouse import layout, revisions, tables, views
 from sync.warehouse.store import SqlWarehouse
 from tests.warehouse import building as b
 
@@ -44,6 +47,13 @@ class TestAnUpgrade:
                 connection, opts={"include_object": ours, "compare_type": True, "compare_server_default": True}
             )
             assert compare_metadata(context, tables.core) == []
+
+    def test_knows_every_revision_of_the_folder(self):
+        config = Config()
+        config.set_main_option("script_location", str(Path(revisions.__file__).parent / "migrations"))
+        config.set_main_option("path_separator", "os")
+        found = ScriptDirectory.from_config(config).walk_revisions()
+        assert tuple(each.revision for each in found)[::-1] == revisions.KNOWN
 
     def test_leads_every_primary_key_with_the_site(self, warehouse):
         inspector = sa.inspect(warehouse._engine)
