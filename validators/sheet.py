@@ -6,7 +6,6 @@ branching conditions are one ``select`` over it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import polars as pl
 
@@ -16,9 +15,6 @@ from validators.logic import parser
 from validators.logic.compile import Compiled, NotExecutable, compile_logic
 from validators.references import Link
 from validators.verdict import UNREADABLE, Read
-
-_parsed = lru_cache(maxsize=8192)(parser.parse)
-"""Trees are frozen values: the same text is read once, for all sites and nights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +58,7 @@ class Sheet:
 
     def _compile(self, logic: str) -> Rule:
         try:
-            node = _parsed(logic)
+            node = parser.parse(logic)
         except parser.LogicSyntaxError as error:
             return Rule(compiled=None, links=(), refused=f"the logic cannot be read: {error}")
         resolve = self._resolver

@@ -7,7 +7,7 @@ of every later stage safe.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from lark import Lark, Token, v_args
@@ -41,11 +41,13 @@ _LOOKALIKES = {
 }
 
 
+@lru_cache(maxsize=8192)
 def parse(text: str) -> tree.Node:
     """Parse one piece of REDCap logic or one calculation.
 
-    Field names, events, codes and function names are taken as written, not looked up. Raises
-    LogicSyntaxError for text that is empty, is not the language, or nests deeper than MAX_DEPTH.
+    Field names, events, codes and function names are taken as written, not looked up. Trees are frozen values, so the
+    same text is read once for all sites and nights. Raises LogicSyntaxError for text that is empty, is not the
+    language, or nests deeper than MAX_DEPTH.
     """
     try:
         node: tree.Node = _Builder(text).transform(_grammar().parse(text))
