@@ -23,13 +23,13 @@ from sync.harmonise.harmonise import Harmonised
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
 from sync.workflows import drift, merging
-from sync.workflows.answers import NotedCells, Texts
+from sync.workflows.answers import NotedCells, NotedConditions, Texts
 from sync.workflows.cells import Cells
 from sync.workflows.drift_held import Column
 from sync.workflows.reading import Reading
 from sync.workflows.rejudging import Asked, Rejudged, Stored, judged, rejudge
 from validators import engine, holds, reach
-from validators.findings import Condition, Conditions, Judgement
+from validators.findings import Condition, Conditions, Coverage, Judgement
 from validators.library import outcomes
 
 NOTHING_ABSENT: Mapping[Column, str] = {}
@@ -125,11 +125,11 @@ def judge_delta(
     frames = harmonised.frames
     if once_more:
         frames = merging.merge(stored.frames(study, sorted(once_more)), frames, touched)
-    judgement = judged(reading, frames, leaving=wide)
+    looked_at = touched | once_more
+    judgement = judged(reading, frames, leaving=wide) if looked_at else _of_nobody(reading, leaving=wide)
     texts: Mapping[tuple[RowKey, str], Texts] = {}
     if wide or ages:
         seen = rejudge(reading, harmonised.frames, touched, stored, asked())
-        looked_at = touched | once_more
         judgement = _combined(judgement, seen, study, wide=wide, ages=ages, touched=looked_at)
         texts = seen.texts
     return (
@@ -164,6 +164,21 @@ def _judged(snapshot: Snapshot, reading: Reading, *, leaving: Collection[str]) -
         judgement=judged(reading, harmonised.frames, leaving=leaving),
         responses=outcomes.derive(harmonised.frames, study),
         touched=_records(snapshot),
+    )
+
+
+def _of_nobody(reading: Reading, *, leaving: Collection[str]) -> Judgement:
+    """Say of every check that it had nothing to judge: a night on which no record changed need not run them to know."""
+    specs = (*reading.study.checks, *builtin_checks())
+    return Judgement(
+        site=reading.plan.slug,
+        findings=(),
+        not_evaluated=(),
+        coverage=tuple(
+            Coverage(check=name, evaluated=0, failing=0, not_evaluated=0, reasons={})
+            for name in sorted({spec.id for spec in specs} - set(leaving))
+        ),
+        conditions=NotedConditions({}, {}, wide=frozenset(), delivered=frozenset()),
     )
 
 

@@ -100,11 +100,13 @@ def rejudge(
         narrow=Narrow(reach.inputs(study)),
         asked=_by_record(asked.places, wide | ages, without=touched),
     )
-    parts.add(changed, ())
+    left = sorted(set(stored.records()) - touched)
+    if touched or not left:
+        parts.add(changed, ())
     without_rows = tuple(frame.without_rows() for frame in changed)
     beside: list[Finding] = []
     shown = set(touched)
-    for records, frames in _in_parts(study, without_rows, touched, stored):
+    for records, frames in _in_parts(study, without_rows, touched, stored, left):
         fresh = _fresh(parts.add(frames, records), asked) - shown
         beside += _others(reading, merging.only(frames, fresh), wide | ages) if fresh else ()
         shown |= fresh
@@ -146,10 +148,13 @@ def judged(
 
 
 def _in_parts(
-    study: Study, without_rows: Sequence[FormFrame], touched: Collection[str], stored: Stored
+    study: Study,
+    without_rows: Sequence[FormFrame],
+    touched: Collection[str],
+    stored: Stored,
+    left: Sequence[str],
 ) -> Iterator[tuple[Sequence[str], tuple[FormFrame, ...]]]:
     """Read the records that did not change, as many at a time as make a part."""
-    left = sorted(set(stored.records()) - set(touched))
     size, start = _FEW, 0
     while start < len(left):
         records = left[start : start + size]
