@@ -74,7 +74,7 @@ def _check_columns(structure: Structure, rows: Sequence[TextRow]) -> None:
     if unknown:
         listed = ", ".join(unknown)
         raise ApiError(400, f"The following fields were not found in the project as real data fields: {listed}")
-    if given and structure.record_id not in given:
+    if rows and structure.record_id not in given:
         raise ApiError(
             400, f"The record ID field '{structure.record_id}' is missing from the data"
         )  # guess: no-id-text
@@ -91,7 +91,7 @@ def _check_events(structure: Structure, rows: Sequence[TextRow]) -> None:
 
 def _names(project: Project, access: Access, rows: Sequence[TextRow], options: Options) -> dict[str, str]:
     """Map each given record name to the one it is stored under."""
-    given = list(dict.fromkeys(row[project.structure.record_id].strip() for row in rows))
+    given = list(dict.fromkeys(row.get(project.structure.record_id, "").strip() for row in rows))
     if not options.auto_number:
         return {name: name for name in given}
     first = editing.next_name(project, access.user.dag)
@@ -105,7 +105,7 @@ def _place(
     numbers: dict[tuple[str, str, str], int],
 ) -> Placed | None:  # fmt: skip
     structure = project.structure
-    given = row[structure.record_id].strip()
+    given = row.get(structure.record_id, "").strip()
     name = names[given]
     event = row.get(EVENT, "") if structure.longitudinal else ""
     event = event or structure.first_event

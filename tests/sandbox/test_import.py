@@ -33,6 +33,15 @@ def refused(client, row, **data):
     return list(csv.reader(io.StringIO(reply.json()["error"])))
 
 
+@pytest.mark.parametrize("rows", [[{}], [{"age": "3"}], [{"record_id": "1", "age": "3"}, {"age": "4"}]])
+def test_a_row_without_a_record_id_is_refused(client, rows):
+    before = client.records()
+    reply = put(client, rows)
+    assert reply.status_code == 400
+    assert "record" in reply.json()["error"]
+    assert client.records() == before
+
+
 def test_the_count_is_of_records_and_not_of_rows(client):
     rows = [
         {"record_id": "3", "redcap_event_name": BASELINE, "age": 40},
