@@ -12,7 +12,7 @@ demo: setup  ## run the main job on embedded parts: four centres, three nights, 
 	$(BIN)/sync demo --dir demo
 
 test: setup check  ## every check and every test, PostgreSQL included
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup lint types  ## what a reviewer would ask before reading
 

@@ -7,6 +7,11 @@ import hypothesis
 import pytest
 import structlog
 
+from tests import environment
+
+# before polars is imported, and for every program that a test starts
+os.environ |= environment.THREADS | {"PYTHONPATH": environment.PATHS}
+
 # a busy machine is no failure; speed is measured in benchmarks/
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

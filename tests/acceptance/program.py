@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import environment
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,10 +34,10 @@ def sync(
     done = subprocess.run(
         [sys.executable, "-m", "sync", *given, *arguments],
         cwd=cwd or ROOT,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **(env or {})},
+        env=environment.PLAIN | (env or {}),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return Done(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -12,6 +12,9 @@ from sync.demo import stage
 from tests.acceptance.dump import dump
 from tests.acceptance.program import ROOT, sync
 
+TWO = ("--site", "zhenjiang", "--site", "yangzhou")
+"""Sites that are pulled side by side, where it needs more than one and no more."""
+
 
 def counted(playing: stage.Stage, *tables: str) -> list[int]:
     engine = sa.create_engine(f"sqlite:///{playing.folder / 'warehouse.sqlite'}")
@@ -28,11 +31,11 @@ def edit(playing: stage.Stage, old: str, new: str) -> None:
 
 
 def test_a_second_run_over_unchanged_data_writes_no_change_and_no_event(erring):
-    first = sync("run", "--json", config=erring.config_path)
+    first = sync("run", *TWO, "--json", config=erring.config_path)
     assert first.code == 0, first.err
     ledgers = counted(erring, "cell_change", "query_event", "row_end")
     assert ledgers[1] > 100
-    second = sync("run", "--json", config=erring.config_path)
+    second = sync("run", *TWO, "--json", config=erring.config_path)
     assert second.code == 0
     assert counted(erring, "cell_change", "query_event", "row_end") == ledgers
     assert all(site["rows_inserted"] == site["rows_updated"] == 0 for site in second.document["sites"])
@@ -40,8 +43,9 @@ def test_a_second_run_over_unchanged_data_writes_no_change_and_no_event(erring):
 
 
 def test_a_dry_run_says_what_would_happen_and_keeps_nothing(erring):
-    done = sync("run", "--dry-run", "--json", config=erring.config_path)
+    done = sync("run", *TWO, "--dry-run", "--json", config=erring.config_path)
     assert done.code == 0, done.err
+    assert len(done.document["sites"]) == 2
     assert done.document["dry_run"] is True
     assert all(site["rows_inserted"] > 600 and site["queries"]["opened"] > 40 for site in done.document["sites"])
     assert not (erring.folder / "warehouse.sqlite").exists()
@@ -49,7 +53,7 @@ def test_a_dry_run_says_what_would_happen_and_keeps_nothing(erring):
 
 
 def test_success_is_silent(served):
-    done = sync("run", config=served.config_path)
+    done = sync("run", "--site", "yangzhou", config=served.config_path)
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
@@ -140,7 +144,7 @@ def test_an_emptied_project_brakes_and_changes_nothing_until_it_is_allowed(serve
 
 
 def test_two_runs_at_once_never_work_on_the_same_site(erring):
-    command = [sys.executable, "-m", "sync", "--config", str(erring.config_path), "run"]
+    command = [sys.executable, "-m", "sync", "--config", str(erring.config_path), "run", *TWO]
     processes = []
     for _ in range(2):
         processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
@@ -150,24 +154,25 @@ def test_two_runs_at_once_never_work_on_the_same_site(erring):
         process.stderr.close()
     # each takes the sites that it comes to first and finds the others locked
     assert set(codes) <= {0, 75}
-    assert sync("run", config=erring.config_path).code == 0
+    assert sync("run", *TWO, config=erring.config_path).code == 0
     quiet = counted(erring, "query_event")
-    assert sync("run", config=erring.config_path).code == 0
+    assert quiet[0] > 100
+    assert sync("run", *TWO, config=erring.config_path).code == 0
     assert counted(erring, "query_event") == quiet
     assert sync("warehouse", "verify", config=erring.config_path).code == 0
 
 
 def test_the_most_talkative_log_holds_no_token_no_patient_and_no_value(erring):
-    done = sync("-vv", "--log-format", "json", "run", config=erring.config_path)
+    done = sync("-vv", "--log-format", "json", "run", *TWO, config=erring.config_path)
     assert done.code == 0
     assert '"event": "site.run.finished"' in done.err
     tokens = [path.read_text().strip() for path in (erring.folder / "tokens").iterdir()]
-    for secret in (*tokens, "ZJJU-00", "NJDT-00", "YZSB-00", "scr_umol"):
+    for secret in (*tokens, "ZJJU-00", "YZSB-00", "scr_umol"):
         assert secret not in done.err
 
 
 def test_lists_go_to_each_site_in_its_language_sorted_by_patient_and_visit(erring):
-    assert sync("run", config=erring.config_path).code == 0
+    assert sync("run", "--site", "zhenjiang", config=erring.config_path).code == 0
     text = (erring.folder / "queries" / "zhenjiang.csv").read_text("utf-8-sig")
     head, *lines = text.splitlines()
     assert head.startswith("质疑编号,受试者,访视,表单")

@@ -27,7 +27,7 @@ from validators.library import catalogue
 
 LONG = bool(os.environ.get("SYNCLINE_LONG"))
 SEEDS = range(40) if LONG else range(1)
-NIGHTS = 12 if LONG else 4
+NIGHTS = 12 if LONG else 3
 OWN = {"check_coverage", "site_memory", "parked_run", "site_state"}
 GENEROUS = "\n[brakes]\n" + "".join(
     f"{name}_allowed = 100000\n"

@@ -13,8 +13,7 @@ from pathlib import Path
 from sync import bootstrap, errors
 from sync.demo import stage
 from sync.sandbox.faults import Fault, Mode
-
-ROOT = Path(__file__).parents[2]
+from tests import environment
 
 
 def configure(playing: stage.Stage, text: str) -> None:
@@ -26,7 +25,7 @@ def configure(playing: stage.Stage, text: str) -> None:
 @contextmanager
 def daemon(playing: stage.Stage, *arguments: str, notify: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """Start `sync daemon`; it must have ended by itself at the end of the block."""
-    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+    environ = dict(environment.PLAIN)
     if notify is not None:
         environ |= {"NOTIFY_SOCKET": str(notify), "WATCHDOG_USEC": "3000000"}
     command = [sys.executable, "-m", "sync", "--config", str(playing.config_path), "--log-format", "json"]

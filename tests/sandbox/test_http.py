@@ -236,7 +236,7 @@ def _started(folder: Path, xml: Path) -> tuple[subprocess.Popen, str]:
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env=os.environ,
     )  # fmt: skip
     line = process.stdout.readline()
     assert line.startswith("ready http://127.0.0.1:"), process.stderr.read()

@@ -30,7 +30,7 @@ def test_known_rows_are_the_same_bytes_in_any_order_and_come_back(large, rows, c
     shuffled = list(rows)
     chance.shuffle(shuffled)
     half = len(rows) // 2
-    with mock.patch.object(known, "LARGE", large):
+    with mock.patch.multiple(known, LARGE=large, BUCKETS=3):
         gathering = known.Gathering()
         gathering.add(frame(shuffled[:half]))
         gathering.add(frame(shuffled[half:]))
@@ -58,7 +58,7 @@ def test_packed_in_buckets_says_what_one_frame_says(before, now, split):
     now = [*now, *(row for row in before if split.random() < 0.5 and row[:4] not in {each[:4] for each in now})]
     plain = known.differing_rows(frame(before), frame(now))
     some = {row[0] for row in now[::2]}
-    with mock.patch.object(known, "LARGE", 2):
+    with mock.patch.multiple(known, LARGE=2, BUCKETS=3):
         gathering = known.Gathering()
         gathering.add(frame(now))
         packed = gathering.done()
