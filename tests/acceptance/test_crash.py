@@ -19,7 +19,7 @@ from tests.acceptance.dump import dump
 
 ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("SYNCLINE_LONG"))
-KILLS = 100 if LONG else 1
+KILLS = 70 if LONG else 1
 SITES = ("zhenjiang", "yangzhou")
 GENEROUS = "\n[brakes]\nchanged_column_allowed = 1000\nclosed_unchanged_allowed = 1000\n"
 """The staff of these tests change a good part of a column in one day."""
