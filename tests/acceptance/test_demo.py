@@ -13,14 +13,14 @@ from sync.workflows import run
 from sync.workflows.results import NightOptions
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
-from tests.acceptance.program import ROOT, sync
+from tests.acceptance.program import ROOT, process, sync
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """Play the demo once, as a user does."""
     folder = tmp_path_factory.mktemp("somewhere") / "demo"
-    done = sync("demo", "--dir", str(folder), "--json")
+    done = process("demo", "--dir", str(folder), "--json")
     assert done.code == 0, done.err
     return folder, done.document
 

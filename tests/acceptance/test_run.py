@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sync.demo import stage
 from tests.acceptance.dump import dump
-from tests.acceptance.program import ROOT, sync
+from tests.acceptance.program import ROOT, process, sync
 
 TWO = ("--site", "zhenjiang", "--site", "yangzhou")
 """Sites that are pulled side by side, where it needs more than one and no more."""
@@ -53,13 +53,13 @@ def test_a_dry_run_says_what_would_happen_and_keeps_nothing(erring):
 
 
 def test_success_is_silent(served):
-    done = sync("run", "--site", "yangzhou", config=served.config_path)
+    done = process("run", "--site", "yangzhou", config=served.config_path)
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
 def test_one_bad_site_never_stops_the_others_and_never_passes_in_silence(served):
     (served.folder / "tokens" / "jiangsu.token").write_text("F" * 32 + "\n")
-    done = sync("run", "--json", config=served.config_path)
+    done = process("run", "--json", config=served.config_path)
     assert done.code == 4
     outcomes = {site["site"]: (site["outcome"], site["exit_code"]) for site in done.document["sites"]}
     assert outcomes["jiangsu"] == ("refused", 4)
@@ -149,9 +149,9 @@ def test_two_runs_at_once_never_work_on_the_same_site(erring):
     for _ in range(2):
         processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
         time.sleep(0.2)
-    codes = sorted(process.wait(timeout=120) for process in processes)
-    for process in processes:
-        process.stderr.close()
+    codes = sorted(each.wait(timeout=120) for each in processes)
+    for each in processes:
+        each.stderr.close()
     # each takes the sites that it comes to first and finds the others locked
     assert set(codes) <= {0, 75}
     assert sync("run", *TWO, config=erring.config_path).code == 0
@@ -163,7 +163,7 @@ def test_two_runs_at_once_never_work_on_the_same_site(erring):
 
 
 def test_the_most_talkative_log_holds_no_token_no_patient_and_no_value(erring):
-    done = sync("-vv", "--log-format", "json", "run", *TWO, config=erring.config_path)
+    done = process("-vv", "--log-format", "json", "run", *TWO, config=erring.config_path)
     assert done.code == 0
     assert '"event": "site.run.finished"' in done.err
     tokens = [path.read_text().strip() for path in (erring.folder / "tokens").iterdir()]

@@ -6,11 +6,11 @@ import sys
 import pytest
 
 import cli
-from tests.acceptance.program import ROOT, sync
+from tests.acceptance.program import ROOT, process, sync
 
 
 def test_bare_sync_prints_help_and_exits_2():
-    done = sync()
+    done = process()
     assert done.code == 2
     assert "Usage:" in done.out + done.err
     assert "validate" in done.out + done.err
@@ -51,7 +51,7 @@ def test_without_a_configuration_the_next_step_is_named(tmp_path):
 
 
 def test_an_error_with_json_is_still_one_document(tmp_path):
-    done = sync("validate", "--json", cwd=tmp_path)
+    done = process("validate", "--json", cwd=tmp_path)
     assert done.code == 2
     assert done.document["exit_code"] == 2
     assert done.document["errors"]
