@@ -43,6 +43,8 @@ class Watermark:
     basis: Basis
     #: how many lines of the log in the minute ``at`` the pull has seen; those behind them are news
     lines: int = 0
+    #: the pull could hear the log up to ``at``; else what its lines tell of names is known by rows already
+    is_heard: bool = True
     #: fingerprint of the project's design, and of the columns that came; where either changes, all is pulled again
     design: str
     columns: str
@@ -60,6 +62,7 @@ class Watermark:
             at=datetime.fromisoformat(plain["at"]),
             basis=Basis(plain["basis"]),
             lines=int(plain.get("lines", 0)),
+            is_heard=bool(plain.get("is_heard", plain["basis"] == Basis.LOG)),
             design=plain["design"],
             columns=plain["columns"],
             listing_events=tuple(plain["listing_events"]),

@@ -12,20 +12,35 @@ from sync.redcap.renames import Bearers
 
 
 def of(
-    delta: Delta, sighting: Sighting, known: Known, groups: Mapping[str, str | None], request: Request | None
+    delta: Delta,
+    sighting: Sighting,
+    known: Known,
+    groups: Mapping[str, str | None],
+    request: Request | None,
+    *,
+    is_group: bool = False,
 ) -> Bearers:
     """Say which known records have other names or other bearers now.
 
     ``delta``: before it was compared, with the fingerprints of all that came; ``groups``: all records of the project
-    that were seen. The log counts from its last line that the pull before has seen.
+    that were seen; ``is_group``: the site is one of them. The log counts from its last line that the pull before has
+    seen; where that one could not hear the log, it found out by rows what later lines tell once more.
     """
-    if request is not None and not sighting.logbook.problem and covers(sighting.logbook, request):
-        return _by_log(delta, sighting, known, groups, request)
+    since = request.since if request is not None else None
+    is_heard = since is not None and since.is_heard
+    if request is not None and is_heard and not sighting.logbook.problem and covers(sighting.logbook, request):
+        return _by_log(delta, sighting, known, groups, request, is_group=is_group)
     return _without_log(delta, sighting, known, groups, request)
 
 
 def _by_log(
-    delta: Delta, sighting: Sighting, known: Known, groups: Mapping[str, str | None], request: Request
+    delta: Delta,
+    sighting: Sighting,
+    known: Known,
+    groups: Mapping[str, str | None],
+    request: Request,
+    *,
+    is_group: bool,
 ) -> Bearers:
     book, before, came = sighting.logbook, known.records(), delta.prints
     names = follow(
@@ -45,6 +60,7 @@ def _by_log(
         exist=groups.keys(),
         emptied=traces.emptied(old, book.traces),
         is_erased=book.traces.is_erased,
+        is_group=is_group,
     )
 
 

@@ -218,4 +218,12 @@ def _watermark(
         columns, events = since.columns, since.listing_events
     else:
         return None
-    return Watermark(at=at, basis=basis, lines=lines, design=design, columns=columns, listing_events=events)
+    return Watermark(
+        at=at,
+        basis=basis,
+        lines=lines,
+        is_heard=book.newest is not None,
+        design=design,
+        columns=columns,
+        listing_events=events,
+    )

@@ -97,7 +97,7 @@ def _held_against(
         again = read_log(client, record_field=sighting.structure.record_field, since=begin, now=target.pulled_at)
     book = first if again is None or again.problem else again
     heard = replace(sighting, logbook=book)
-    borne = bearers.of(delta, heard, known, groups, request)
+    borne = bearers.of(delta, heard, known, groups, request, is_group=target.group is not None)
     delta = _compared(delta, heard, known, groups, borne)
     told = request is not None and covers(book, request) and not missing.is_partial(sighting, known)
     if again is None:

@@ -44,36 +44,45 @@ def by_log(
     emptied: Collection[str] = (),
     is_whole: bool = True,
     is_erased: bool = False,
+    is_group: bool = False,
 ) -> Bearers:
     """Pair old ids and new ones by what the log says of ``names``; both frames are ``known`` frames (KNOWN_SCHEMA).
 
     ``before``: rows of records that are gone, and of those whose name was made or given since; ``now``: rows of those
     that have a new name. Paired are the ones with the same rows; else with most, unless one who was made since may
-    bear the new name, or another record has a part in it; else, where the log ``is_whole``, the last of each, unless
-    something else may explain them (``emptied``: old ids of which everything was blanked) or another group's record
-    has a new name as well (``exist``: all records that were seen).
+    bear the new name, or another record has a part in it; else, where the log ``is_whole``, the last of each, if it
+    speaks of one new name that is not accounted for and nothing else may explain them (``emptied``: old ids of which
+    everything was blanked). Not so where the site ``is_group``: a record with a new name may have come from another
+    group, and another group's record have a new name as well (``exist``: all records that were seen).
 
     A name is never paired with itself: whoever left it and came back in one night is asked anew.
     """
     old, new = _rows_of(before), _rows_of(now)
     standing = {name for name in names.begun if name in old and name in new}
+    # a line that makes a record may be about its first row in another arm
     stayed = {
         name
         for name in standing
         if names.begun[name] is Kind.MADE
-        and not (name in names.vacated or names.given or name in emptied or is_erased)
-        # a line that makes a record may be about its first row in another arm
-        and _common(old[name], new[name])
+        and not (name in names.vacated or name in emptied or is_erased)
+        and (_holds_all(old[name], new[name]) if names.given else _common(old[name], new[name]))
     }
     olds = {name: rows for name, rows in old.items() if name not in names.dead and name not in stayed}
     news = {name: rows for name, rows in new.items() if names.begun.get(name) is Kind.NAMED}
     pairs = _unambiguous(_same(olds, news))
+    if names.given - names.passing != len(pairs):  # one of them may have left its name for one that ended, or edited
+        made_anew = stayed if names.given else set[str]()
+        olds |= {name: old[name] for name in made_anew}
+        stayed -= made_anew
+        pairs = _unambiguous(_same(olds, news))
     if not names.strays:
         rest = _left(olds, pairs), _left(news, pairs.values())
         pairs |= _alike({name: olds[name] for name in rest[0]}, {name: news[name] for name in rest[1]})
     rest_old, rest_new = _left(olds, pairs), _left(news, pairs.values())
     is_elsewhere = any(kind is Kind.NAMED and name in exist and name not in new for name, kind in names.begun.items())
-    is_told = is_whole and not (is_erased or names.strays or is_elsewhere)
+    # each new name took one record away from another name: one name more than pairs, else somebody's ended meanwhile
+    is_last = names.given - names.passing == len(pairs) + 1
+    is_told = is_whole and is_last and not (is_erased or names.strays or is_elsewhere or is_group)
     if is_told and len(rest_old) == len(rest_new) == 1 and rest_old[0] not in emptied:
         pairs[rest_old[0]] = rest_new[0]
     return Bearers(
@@ -99,6 +108,11 @@ def by_rows(gone: pl.DataFrame, come: pl.DataFrame, changed_before: pl.DataFrame
     renamed = _unambiguous(_same(olds, news))
     reborn = other & {*renamed, *renamed.values()}
     return Bearers(renamed=renamed, reborn=frozenset(reborn), doubtful=len(other - reborn))
+
+
+def _holds_all(old: Rows, new: Rows) -> bool:
+    """Tell whether all that was known of a record stands under its name, and is enough to tell."""
+    return _common(old, new) == _filled(old) >= _TELLING
 
 
 def _rows_of(frame: pl.DataFrame) -> dict[str, Rows]:

@@ -33,6 +33,11 @@ def acts(log: str) -> list[NameAct]:
     ]
 
 
+def grouped(before: dict[str, str], now: dict[str, str], log: str) -> dict[str, str]:
+    """Pair in a site that is one group of its project."""
+    return paired(before, now, log, is_group=True)
+
+
 def told(before: dict[str, str], now: dict[str, str], log: str, *, is_whole: bool = True, **more) -> Bearers:
     """Say what became of all records of ``before`` by those of ``now``."""
     names = follow(acts(log), known=before, exist=now, blank=more.get("emptied", ()))
@@ -184,3 +189,24 @@ def test_new_names_take_from_known_records_only_as_many_as_were_not_made_since()
     assert (passed.given, passed.passing, passed.strays) == (3, 2, 1)
     ended = follow(acts("+a >b -b"), known={"z"}, exist=set(), blank=())
     assert (ended.given, ended.passing, ended.strays) == (1, 0, 1)
+
+
+def test_the_last_of_each_are_no_pair_where_the_log_gave_another_name_that_ended() -> None:
+    assert paired({"a": "xy"}, {"c": "uv"}, ">c") == {"a": "c"}
+    assert paired({"a": "xy"}, {"c": "uv"}, ">b -b >c") == {}
+
+
+def test_the_last_of_each_are_no_pair_in_one_group_of_a_project() -> None:
+    """Who has the new name may have come from another group, and the old one be gone for another reason."""
+    assert grouped({"a": "xy"}, {"c": "uv"}, ">c") == {}
+    assert grouped({"a": "xy"}, {"c": "xy"}, ">c") == {"a": "c"}
+
+
+def test_who_holds_all_that_was_known_stays_although_others_were_renamed() -> None:
+    """A server may write a line as of a new record about a record's first row in another arm."""
+    found = told({"a": "xy", "b": "uv"}, {"a": "xyz", "c": "uv"}, "+a >c")
+    assert (dict(found.renamed), found.reborn) == ({"b": "c"}, frozenset())
+    # one row could be anybody's
+    assert told({"a": "x", "b": "uv"}, {"a": "xz", "c": "uv"}, "+a >c").reborn == {"a"}
+    # somebody has a new name of which nothing tells whose it was
+    assert told({"a": "xy", "b": "uv"}, {"a": "xyz", "c": "st"}, "+a >c").reborn == {"a"}
