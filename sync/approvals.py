@@ -4,11 +4,12 @@ Who let 40 changed cells through did not let the site be emptied, nor 4,000 cell
 working while somebody looks, so figures may grow somewhat; what they are about may not.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sync.changes import Brake, Reason, reasons
 from sync.config import BrakesConfig
-from sync.volume import Volume
+from sync.volume import CheckChange, ColumnChange, PlaceChange, Volume
 
 MORE_THAN_APPROVED = 1.5
 """How many times the figure that a person approved a run may reach."""
@@ -39,24 +40,33 @@ def _is_about_the_same(reason: Reason, now: Volume, approved: Volume, limits: Br
             return set(now.gone) <= set(approved.gone)
         case Brake.RECORDS_UNTRACED:
             return set(now.unexplained) <= set(approved.unexplained)
-        case Brake.ROWS_GONE:
-            return set(now.thinned) <= set(approved.thinned) and now.rows_gone_of.keys() <= approved.rows_gone_of.keys()
+        case Brake.ROWS_GONE | Brake.PLACE_EMPTIED:
+            where = _of(now.places, "gone"), _of(approved.places, "gone")
+            return set(now.thinned) <= set(approved.thinned) and _grew_little(*where, limits.changed_column_allowed)
         case Brake.CELLS_CHANGED:
-            seen = {each.name: each.changed for each in approved.columns}
-            tonight = {each.name: each.changed for each in now.columns}
-            return _grew_little(tonight, seen, limits.changed_column_allowed)
+            return all(
+                _grew_little(_of(now.columns, what), _of(approved.columns, what), limits.changed_column_allowed)
+                for what in ("changed", "emptied")
+            )
         case Brake.COLUMN_CHANGED:
-            return _factors_agree(_factor(now, reason.subject), _factor(approved, reason.subject))
-        case Brake.QUERIES_CLOSED | Brake.QUERIES_CLOSED_UNCHANGED:
-            seen = {each.name: each.closed for each in approved.checks}
-            tonight = {each.name: each.closed for each in now.checks}
-            return _grew_little(tonight, seen, limits.closed_unchanged_allowed)
+            emptied = {reason.subject: _of(now.columns, "emptied")[reason.subject]}
+            return _grew_little(emptied, _of(approved.columns, "emptied"), limits.changed_column_allowed) and (
+                _factors_agree(_factor(now, reason.subject), _factor(approved, reason.subject))
+            )
+        case Brake.QUERIES_CLOSED:
+            closed = _of(now.checks, "closed"), _of(approved.checks, "closed")
+            return _grew_little(*closed, limits.closed_unchanged_allowed)
+        case Brake.QUERIES_CLOSED_UNCHANGED:
+            closed = _of(now.checks, "closed_unchanged"), _of(approved.checks, "closed_unchanged")
+            return _grew_little(*closed, limits.closed_unchanged_allowed)
         case Brake.QUERIES_OPENED:
-            seen = {each.name: each.opened for each in approved.checks}
-            tonight = {each.name: each.opened for each in now.checks}
-            return _grew_little(tonight, seen, limits.opened_check_allowed)
+            return _grew_little(_of(now.checks, "opened"), _of(approved.checks, "opened"), limits.opened_check_allowed)
         case Brake.CHECK_CLOSED | Brake.CHECK_OPENED:
             return True
+
+
+def _of(changes: Iterable[ColumnChange | CheckChange | PlaceChange], what: str) -> dict[str, int]:
+    return {each.name: getattr(each, what) for each in changes}
 
 
 def _grew_little(tonight: dict[str, int], seen: dict[str, int], handful: int) -> bool:

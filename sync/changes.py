@@ -23,6 +23,7 @@ class Brake(StrEnum):
     RECORDS_GONE = "records_gone"
     RECORDS_UNTRACED = "records_untraced"
     ROWS_GONE = "rows_gone"
+    PLACE_EMPTIED = "place_emptied"
     CELLS_CHANGED = "cells_changed"
     COLUMN_CHANGED = "column_changed"
     QUERIES_CLOSED = "queries_closed"
@@ -39,7 +40,7 @@ class Reason:
     brake: Brake
     count: int
     sentence: str
-    #: the column or check; empty where it is about the site as a whole
+    #: the column, check, or form and visit; empty where it is about the site as a whole
     subject: str = ""
 
 
@@ -65,8 +66,9 @@ def worded(found: Sequence[Reason]) -> tuple[str, ...]:
         alike = list(group)
         sentences += [reason.sentence for reason in alike[:_NAMED]]
         if (left := len(alike) - _NAMED) > 0:
-            what = "column" if brake is Brake.COLUMN_CHANGED else "check"
-            sentences.append(f"and so in {left} more {what}{'s' if left > 1 else ''}")
+            what = {Brake.COLUMN_CHANGED: "column", Brake.PLACE_EMPTIED: "form and visit"}.get(brake, "check")
+            plural = what.replace("form and visit", "forms and visit") + "s"
+            sentences.append(f"and so in {left} more {plural if left > 1 else what}")
     return tuple(sentences)
 
 
@@ -86,6 +88,12 @@ def _of_records(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
     if _too_many(volume.rows_gone, volume.rows_known, limits.deleted_records_percent, rows_allowed):
         text = f"{volume.rows_gone} of {volume.rows_known} form rows are gone from records that stay"
         yield Reason(brake=Brake.ROWS_GONE, count=volume.rows_gone, sentence=text)
+    for place in volume.places:
+        if place.known is not None and _too_many(
+            place.gone, place.known, limits.changed_column_percent, limits.changed_column_allowed
+        ):
+            text = f"{place.name}: {place.gone} of {place.known} rows are gone from records that stay"
+            yield Reason(brake=Brake.PLACE_EMPTIED, count=place.gone, sentence=text, subject=place.name)
 
 
 def _of_values(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
@@ -104,6 +112,8 @@ def _of_values(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
 
 def _of_column(column: ColumnChange) -> str:
     text = f"{column.name}: {column.changed} of {column.known} known values would change"
+    if column.emptied:
+        text += f", {column.emptied} of them to nothing"
     if column.factor is None:
         return text
     return f"{text}, as if the unit had changed (factor {column.factor:.3g})"

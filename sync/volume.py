@@ -12,6 +12,9 @@ from typing import Any
 Column = tuple[str, str]
 """A form and one of its frame columns."""
 
+Place = tuple[str, str]
+"""A form and a visit at which it has rows."""
+
 _STEP = 0.02
 """Width of a class of ratios, in powers of ten; two neighbours together span about 10 %."""
 _ALIKE = 0.8
@@ -82,8 +85,8 @@ class Touched:
     columns: Mapping[Column, ColumnTally] = field(default_factory=dict)
     #: records with a row that came, went or changed
     records: frozenset[str] = frozenset()
-    #: (form, record) -> rows that went
-    vanished: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (form, visit, record) -> rows that went
+    vanished: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
     def __add__(self, other: "Touched") -> "Touched":
         """Add what storing another part, or another form, touched."""
@@ -104,6 +107,8 @@ class ColumnChange:
     form: str
     column: str
     changed: int
+    #: those of ``changed`` that would be blank
+    emptied: int = 0
     #: values that the column held before in rows that still stand; None where so few change that nobody counted
     known: int | None = None
     #: the one factor between old and new numbers, where there is one
@@ -113,6 +118,22 @@ class ColumnChange:
     def name(self) -> str:
         """Name the column for a person."""
         return f"{self.form}.{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceChange:
+    """Say how many rows of one form at one visit would go from records that stay."""
+
+    form: str
+    event: str
+    gone: int
+    #: rows that stood there before; None where so few go that nobody counted
+    known: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name form and visit for a person."""
+        return f"{self.form} at {self.event}" if self.event else self.form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +190,8 @@ class Volume:
     #: ids of the records that are gone, and of those of them whose deletion the log does not show
     gone: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
-    #: form -> rows gone from records that stay, and the ids of these records
-    rows_gone_of: Mapping[str, int] = field(default_factory=dict)
+    #: where rows go from records that stay, most rows first, and the ids of these records
+    places: tuple[PlaceChange, ...] = ()
     thinned: tuple[str, ...] = ()
 
     @classmethod
@@ -183,12 +204,12 @@ class Volume:
             checks=tuple(CheckChange(**each) for each in plain.get("checks", ())),
             gone=tuple(plain.get("gone", ())),
             unexplained=tuple(plain.get("unexplained", ())),
-            rows_gone_of=dict(plain.get("rows_gone_of", {})),
+            places=tuple(PlaceChange(**each) for each in plain.get("places", ())),
             thinned=tuple(plain.get("thinned", ())),
         )
 
 
-DETAILS = ("columns", "checks", "gone", "unexplained", "rows_gone_of", "thinned")
+DETAILS = ("columns", "checks", "gone", "unexplained", "places", "thinned")
 """Fields of a Volume that are no figures."""
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.volume import CheckChange, ColumnChange, ColumnTally, Touched, Volume, ratios
+from sync.volume import CheckChange, ColumnChange, ColumnTally, PlaceChange, Touched, Volume, ratios
 
 NUMBERS = st.floats(min_value=0.1, max_value=900).map(lambda each: round(each, 2))
 
@@ -46,12 +46,12 @@ def test_other_changes_have_no_factor(pairs):
 
 
 def test_what_other_forms_touched_adds_up():
-    first = Touched(columns={("a", "x"): ColumnTally(changed=1)}, records=frozenset("1"), vanished={("a", "1"): 2})
-    other = Touched(columns={("a", "x"): ColumnTally(filled=1)}, records=frozenset("2"), vanished={("b", "1"): 1})
+    first = Touched(columns={("a", "x"): ColumnTally(changed=1)}, records=frozenset("1"), vanished={("a", "v", "1"): 2})
+    other = Touched(columns={("a", "x"): ColumnTally(filled=1)}, records=frozenset("2"), vanished={("b", "v", "1"): 1})
     assert first + other == Touched(
         columns={("a", "x"): ColumnTally(changed=1, filled=1)},
         records=frozenset("12"),
-        vanished={("a", "1"): 2, ("b", "1"): 1},
+        vanished={("a", "v", "1"): 2, ("b", "v", "1"): 1},
     )
 
 
@@ -69,7 +69,7 @@ def test_a_volume_comes_back_from_what_is_kept_of_it():
         checks=(CheckChange(check="X01", form="labs", field="creat", opened=1, records=1),),
         gone=("R1",),
         unexplained=("R1",),
-        rows_gone_of={"labs": 1},
+        places=(PlaceChange(form="labs", event="day_0", gone=1, known=3),),
         thinned=("R2",),
     )
     assert Volume.from_plain(asdict(whole)) == whole

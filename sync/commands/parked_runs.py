@@ -37,8 +37,15 @@ IDS = {
 COLUMNS = [
     Column(key="name", title="Column", style="bold"),
     Column(key="changed", title="Would change", right=True),
+    Column(key="emptied", title="To nothing", right=True),
     Column(key="known", title="Of", right=True),
     Column(key="times", title="Common factor", right=True),
+]
+PLACES = [
+    Column(key="form", title="Form", style="bold"),
+    Column(key="event", title="Visit"),
+    Column(key="gone", title="Would go", right=True),
+    Column(key="known", title="Of", right=True),
 ]
 CHECKS = [
     Column(key="check", title="Check", style="bold"),
@@ -69,7 +76,7 @@ def document(parked: ParkedRun) -> dict[str, Any]:
         **totals(parked),
         "columns": list(kept.get("columns", ())),
         "checks": list(kept.get("checks", ())),
-        "rows_gone_of": dict(kept.get("rows_gone_of", {})),
+        "places": list(kept.get("places", ())),
         **ids,
         **more,
         "reason": parked.reason,
@@ -119,8 +126,7 @@ def show(parked: ParkedRun, stands: str) -> None:
     _table("Columns in which known values would change", COLUMNS, columns)
     checks = [{**each, "name": f"{each['form']}.{each['field']}"} for each in _most_first(kept.get("checks", ()))]
     _table("Checks whose queries would open or close", CHECKS, checks)
-    if forms := kept.get("rows_gone_of"):
-        click.echo("rows that would go: " + ", ".join(f"{form} {count}" for form, count in forms.items()))
+    _table("Forms of which rows would go from records that stay", PLACES, kept.get("places", ()))
     for name, text in IDS.items():
         if ids := kept.get(name):
             left = f" and {len(ids) - SHOWN} more (--json)" if len(ids) > SHOWN else ""

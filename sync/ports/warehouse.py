@@ -29,7 +29,7 @@ from sync.ports.stored import (
     VisitRow,
 )
 from sync.queries.model import Query, QueryEventDraft
-from sync.volume import Column
+from sync.volume import Column, Place
 from validators.findings import Coverage
 
 
@@ -105,6 +105,10 @@ class SiteTransaction(Protocol):
 
         A row that got other cells tonight counts with what it holds now; one that came tonight does not count.
         """
+        ...
+
+    def count_standing(self, forms: Collection[str]) -> Mapping[Place, int]:
+        """Count the rows of some forms, by form and visit, that stood before this run and stand now."""
         ...
 
     def put_subjects(self, rows: Iterable[SubjectRow], *, records: Collection[str] | None = None) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from schemas.study import Kind
-from sync.volume import Column, ColumnTally, Touched, ratios
+from sync.volume import Column, ColumnTally, Place, Touched, ratios
 from sync.warehouse import bulk
 from sync.warehouse.layout import Slot
 
@@ -20,11 +20,11 @@ def touched(slots: Sequence[Slot], *, cells: pl.DataFrame, changed: pl.DataFrame
     ``vanished``: ROW columns of rows that went.
     """
     form = slots[0].form
-    gone = vanished.group_by("record").len()
+    gone = vanished.group_by("event", "record").len()
     return Touched(
         columns=_columns(slots, cells) if cells.height else {},
         records=frozenset(changed["record"]) | frozenset(gone["record"]),
-        vanished={(form, record): rows for record, rows in gone.iter_rows()},
+        vanished={(form, event, record): rows for event, record, rows in gone.iter_rows()},
     )
 
 
@@ -63,3 +63,14 @@ def count_filled(
         (row,) = bulk.fetch(connection, sql, (site, run_id), schema).iter_rows()
         found |= {(slot.form, slot.frame_column): count for slot, count in zip(mine, row, strict=True)}
     return found
+
+
+def count_standing(connection: sa.Connection, site: str, run_id: str, slots: Sequence[Slot]) -> Mapping[Place, int]:
+    """Count a form's rows, by visit, that stood before a run and stand now."""
+    sql = (
+        f"SELECT event, count(*) FROM {bulk.quoted(slots[0].table_name)} WHERE site = ? AND first_run_id <> ? "
+        "GROUP BY event"
+    )
+    schema = {"event": pl.String(), "rows": pl.Int64()}
+    found = bulk.fetch(connection, sql, (site, run_id), schema)
+    return {(slots[0].form, event): rows for event, rows in found.iter_rows()}

@@ -14,7 +14,7 @@ from schemas.study import Study
 from sync.errors import ConfigError
 from sync.ports.stored import OutcomeRow, RunRow, SiteRow, StoreCounts, SubjectRow, VisitRow
 from sync.queries.model import Query, QueryEventDraft
-from sync.volume import Column
+from sync.volume import Column, Place
 from sync.warehouse import (
     bulk,
     covered,
@@ -141,6 +141,13 @@ class SqlSiteTransaction:
         found: dict[Column, int] = {}
         for form, names in wanted.items():
             found |= tally.count_filled(self._connection, self.site, self.run_id, self._forms[form], names)
+        return found
+
+    def count_standing(self, forms: Collection[str]) -> Mapping[Place, int]:
+        """Count the rows of some forms, by visit, that stood before this run and stand now; see the port."""
+        found: dict[Place, int] = {}
+        for form in sorted(forms):
+            found |= tally.count_standing(self._connection, self.site, self.run_id, self._forms[form])
         return found
 
     def _write(self, mapping_version: str) -> Write:

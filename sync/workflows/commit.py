@@ -6,7 +6,7 @@ A full night's parts are harmonised and judged in here, one after another, so th
 import gzip
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -137,7 +137,8 @@ def _braked(night: Night, tx: SiteTransaction, before: Past, done: Done) -> tupl
     """Measure what was written and is not committed yet; raises Braked before harm."""
     limits = night.app.config.brakes
     columns = measuring.columns(tx, done.stored, limits) if done.stood.subjects else ()
-    volume = measuring.volume(done, before, columns)
+    places = measuring.places(tx, done.stored, done.delta.record_ids, limits)
+    volume = measuring.volume(done, before, columns, places)
     released = braking.brake(
         volume,
         limits,
@@ -162,6 +163,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     gathered = Gathered(reading, standing.queries, complete=delta.complete)
     over = delta.gone | delta.reborn
     stood = Stood(subjects=known, rows_of_gone=tx.count_rows(reading.study, over) if over else 0)
+    had = tx.count_rows(reading.study, delta.renamed.keys()) if delta.renamed else 0
     # a name that went to another patient begins anew: one's rows are no change of the other's
     counts, held = StoreCounts(deleted=tx.end_records(delta.reborn, besides=())), Held()
     nothing: tuple[FormFrame, ...] = ()
@@ -186,6 +188,9 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
         if known:  # else every row that stands is tonight's
             tx.settle([frame.form.name for frame in nothing], mapping_version=version)
     tx.leave_names({record: delta.renamed.get(record) for record in over})
+    if delta.renamed:
+        have = tx.count_rows(reading.study, delta.renamed.values())
+        stood = replace(stood, rows_lost_by_renamed=max(0, had - have))
     return _Stored(counts=counts, held=held, seen=gathered.seen(), stood=stood, notices=gathered.notices)
 
 

@@ -1,7 +1,7 @@
 """Measure what a night is about to do to a site: written, and not committed yet."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from schemas.pull import Delta
@@ -9,7 +9,7 @@ from sync.config import BrakesConfig
 from sync.ports.stored import StoreCounts
 from sync.ports.warehouse import SiteTransaction
 from sync.queries.model import LIVE, Action, Query, QueryEventDraft, QueryKey
-from sync.volume import CheckChange, ColumnChange, Volume
+from sync.volume import CheckChange, ColumnChange, Place, PlaceChange, Volume
 from sync.workflows.followup import FollowedUp
 from sync.workflows.gathering import Held
 from sync.workflows.past import Past
@@ -28,6 +28,8 @@ class Stood:
     subjects: frozenset[str]
     #: form rows of the records that the pull calls gone
     rows_of_gone: int
+    #: form rows that records which got another name had under the old one and have no longer
+    rows_lost_by_renamed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Done:
     after: FollowedUp
 
 
-def volume(done: Done, past: Past, columns: Sequence[ColumnChange]) -> Volume:
+def volume(done: Done, past: Past, columns: Sequence[ColumnChange], places: Sequence[PlaceChange]) -> Volume:
     """Measure a run that has been written and not committed. Pure."""
     delta, stood, stored = done.delta, done.stood, done.stored
     rows = done.held.rows + stored.deleted - stored.inserted
@@ -54,10 +56,6 @@ def volume(done: Done, past: Past, columns: Sequence[ColumnChange]) -> Volume:
     explained = delta.renamed.keys() | delta.moved_away | delta.deleted_in_log
     known = stood.subjects | set(delta.renamed.values())
     moved = done.after.reconciled.drafts
-    thinned = {place: rows for place, rows in stored.touched.vanished.items() if place[1] in delta.record_ids}
-    rows_gone_of: Counter[str] = Counter()
-    for (form, _), count in thinned.items():
-        rows_gone_of[form] += count
     return Volume(
         records_before=len(stood.subjects),
         records_now=len(delta.record_ids),
@@ -70,14 +68,14 @@ def volume(done: Done, past: Past, columns: Sequence[ColumnChange]) -> Volume:
         queries_opened_new=sum(each.action in _OPENING and each.key.record not in known for each in moved),
         queries_closed_unchanged=sum(_closes_unchanged(each, done) for each in moved),
         rows_known=rows if delta.complete else max(rows, past.rows),
-        rows_gone=max(0, stored.deleted - stood.rows_of_gone),
+        rows_gone=max(0, stored.deleted - stood.rows_of_gone) + stood.rows_lost_by_renamed,
         records_untraced=delta.untraced,
         columns=tuple(columns),
         checks=_checks(done, known),
         gone=tuple(sorted(gone)),
         unexplained=tuple(sorted((gone | delta.gone) - explained)),
-        rows_gone_of=dict(sorted(rows_gone_of.items())),
-        thinned=tuple(sorted({record for _, record in thinned})),
+        places=tuple(places),
+        thinned=tuple(sorted({record for _, _, record in stored.touched.vanished if record in delta.record_ids})),
     )
 
 
@@ -91,12 +89,35 @@ def columns(tx: SiteTransaction, stored: StoreCounts, limits: BrakesConfig) -> t
             form=column[0],
             column=column[1],
             changed=tally.changed,
+            emptied=tally.emptied,
             known=now[column] - tally.filled + tally.emptied if column in now else None,
             factor=tally.factor,
         )
         for column, tally in tallies.items()
     ]
     return tuple(sorted(found, key=lambda each: (-each.changed, each.form, each.column)))
+
+
+def places(
+    tx: SiteTransaction, stored: StoreCounts, staying: Collection[str], limits: BrakesConfig
+) -> tuple[PlaceChange, ...]:
+    """Set the rows that go from records that stay against those that stood at the same form and visit."""
+    gone: Counter[Place] = Counter()
+    others: Counter[Place] = Counter()
+    for (form, event, record), rows in stored.touched.vanished.items():
+        (gone if record in staying else others)[form, event] += rows
+    many = {form for (form, _), count in gone.items() if count > limits.changed_column_allowed}
+    now = tx.count_standing(many) if many else {}
+    found = [
+        PlaceChange(
+            form=place[0],
+            event=place[1],
+            gone=count,
+            known=now.get(place, 0) + count + others[place] if place[0] in many else None,
+        )
+        for place, count in gone.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.gone, each.form, each.event)))
 
 
 def _closes_unchanged(draft: QueryEventDraft, done: Done) -> bool:

@@ -280,7 +280,7 @@ class TestWhatStoringTouched:
         assert columns["labs", "remark"] == ColumnTally(filled=1)
         assert ("labs", "tubes") not in columns
         assert counts.touched.records == {"ZJ-01", "ZJ-02", "ZJ-03", "ZJ-04"}
-        assert counts.touched.vanished == {("labs", "ZJ-03"): 1}
+        assert counts.touched.vanished == {("labs", "day_0", "ZJ-03"): 1}
         assert b.store(warehouse, 2, b.frame(b.LABS, after)).touched == Touched()
 
     def test_is_no_change_of_value_where_only_the_text_differs(self, warehouse):

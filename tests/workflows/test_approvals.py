@@ -167,7 +167,8 @@ def test_rows_that_go_from_other_records_than_were_seen_are_not_covered(trial):
     for number in range(20):
         trial.drop(f"R{number}", "day")
     run_id = braked(trial)
-    assert parked(trial, run_id).difference["rows_gone_of"] == {"visit": 20}
+    (place,) = parked(trial, run_id).difference["places"]
+    assert place == {"form": "visit", "event": "day_arm_1", "gone": 20, "known": 30}
     assert decide(trial, run_id)
     for number in range(20):
         trial.write(f"R{number}", "day", weight="61", height="170")
