@@ -164,7 +164,9 @@ _MEANINGS = {
     ("warehouse", "url"): "`sqlite:///FILE` or `postgresql+psycopg://user@host/database`",
     ("delivery", "formats"): "any of csv, xlsx",
     ("brakes", "changed_cells_allowed"): "so many changed cells never brake",
-    ("brakes", "changed_column_allowed"): "so many changed values of one column, or vanished rows of one form at one visit, never brake",
+    ("brakes", "changed_column_allowed"): (
+        "so many changed values of one column, or vanished rows of one form at one visit, never brake"
+    ),
     ("brakes", "closed_queries_allowed"): "so many closed queries never brake",
     ("brakes", "opened_queries_allowed"): "so many opened queries never brake",
     ("brakes", "opened_check_allowed"): "so many opened queries of one check at one field never brake",

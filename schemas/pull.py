@@ -45,6 +45,10 @@ class Watermark:
     lines: int = 0
     #: the pull could hear the log up to ``at``; else what its lines tell of names is known by rows already
     is_heard: bool = True
+    #: names of which later lines were acted on already, since the log was read once more; and up to where it was
+    settled: tuple[str, ...] = ()
+    settled_at: datetime | None = None
+    settled_lines: int = 0
     #: fingerprint of the project's design, and of the columns that came; where either changes, all is pulled again
     design: str
     columns: str
@@ -53,7 +57,9 @@ class Watermark:
 
     def as_plain(self) -> dict[str, Any]:
         """Turn into what JSON can hold."""
-        return {**asdict(self), "at": self.at.isoformat(), "listing_events": list(self.listing_events)}
+        settled_at = self.settled_at.isoformat() if self.settled_at else None
+        lists = {"listing_events": list(self.listing_events), "settled": list(self.settled)}
+        return {**asdict(self), **lists, "at": self.at.isoformat(), "settled_at": settled_at}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Watermark":
@@ -62,6 +68,9 @@ class Watermark:
             at=datetime.fromisoformat(plain["at"]),
             basis=Basis(plain["basis"]),
             lines=int(plain.get("lines", 0)),
+            settled=tuple(plain.get("settled", ())),
+            settled_at=datetime.fromisoformat(plain["settled_at"]) if plain.get("settled_at") else None,
+            settled_lines=int(plain.get("settled_lines", 0)),
             is_heard=bool(plain.get("is_heard", plain["basis"] == Basis.LOG)),
             design=plain["design"],
             columns=plain["columns"],

@@ -174,9 +174,18 @@ def covers(book: Logbook, request: Request) -> bool:
 
 
 def news(book: Logbook, request: Request) -> tuple[NameAct, ...]:
-    """Give what a log says of names since the pull that ``request`` begins at; all where there was none."""
+    """Give what a log says of names since the pull that ``request`` begins at; all where there was none.
+
+    Left out is what that pull acted on already, as it read the log once more after the lists.
+    """
     since = request.since
-    return book.acts if since is None else unseen(book.acts, since.at, since.lines)
+    if since is None:
+        return book.acts
+    found = unseen(book.acts, since.at, since.lines)
+    if since.settled_at is None:
+        return found
+    later = {*unseen(found, since.settled_at, since.settled_lines)}
+    return tuple(act for act in found if act in later or not act.names & {*since.settled})
 
 
 def _listing(reader: Reader, since: Watermark, book: Logbook) -> pl.DataFrame:

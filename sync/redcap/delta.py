@@ -99,6 +99,10 @@ def _held_against(
     heard = replace(sighting, logbook=book)
     borne = bearers.of(delta, heard, known, groups, request, is_group=target.group is not None)
     delta = _compared(delta, heard, known, groups, borne)
+    if book is again and delta.watermark is not None:
+        settled = tuple(sorted({*borne.renamed.values(), *borne.reborn}))
+        mark = replace(delta.watermark, settled=settled, settled_at=book.newest, settled_lines=book.lines)
+        delta = replace(delta, watermark=mark)
     told = request is not None and covers(book, request) and not missing.is_partial(sighting, known)
     if again is None:
         told &= begin is not None and sighting.begin is not None and sighting.begin <= begin

@@ -99,3 +99,34 @@ def test_first_rows_in_another_arm_make_nobody_new_on_a_day_on_which_another_is_
         done = night(trial, app)
         assert done.stored.inserted >= 12
         assert weights(app)["R0"].state is State.OPEN
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_name_given_between_log_and_lists_is_acted_on_once(tmp_path: Path, monkeypatch, full: bool) -> None:
+    """The log is read once more then; the night after hears the same line again."""
+    with small.serve(tmp_path) as trial:
+        small.fill(trial)
+        app = trial.app("one")
+        night(trial, app)
+        confirm(app, "R0")
+        number = weights(app)["R0"].number
+        read = changes.read_log
+        given: list[str] = []
+
+        def then_renamed(*args, **named) -> Logbook:
+            book = read(*args, **named)
+            if not given:
+                given.append("X0")
+                trial.handle.rename_record("R0", "X0")
+            return book
+
+        monkeypatch.setattr(changes, "read_log", then_renamed)
+        night(trial, app, full=full)
+        assert given
+        for _ in range(2):
+            done = night(trial, app)
+            assert (done.stored.inserted, done.stored.deleted) == (0, 0)
+            assert (weights(app)["X0"].number, weights(app)["X0"].state) == (number, State.CLOSED)
+        trial.handle.rename_record("X0", "Y0")
+        night(trial, app)
+        assert (weights(app)["Y0"].number, weights(app)["Y0"].state) == (number, State.CLOSED)
