@@ -111,10 +111,10 @@ def lay_out(
 
     ``links`` maps query numbers to deep links; ``now`` is aware, in the study's time zone.
     """
-    order = _Order(study)
+    order, labels = _Order(study), _Labels(study, language)
     waiting = [query for query in queries if query.state is State.OPEN]
     return tuple(
-        _row(query, study, link=links.get(query.number, ""), language=language, now=now)
+        _row(query, labels, link=links.get(query.number, ""), language=language, now=now)
         for query in sorted(waiting, key=order.of)
     )
 
@@ -139,20 +139,31 @@ class _Order:
         )
 
 
-def _row(query: Query, study: study_types.Study, *, link: str, language: str, now: datetime) -> ListRow:
+class _Labels:
+    """Know what a study calls its visits, forms and fields in one language; the first of a name counts."""
+
+    def __init__(self, study: study_types.Study, language: str) -> None:
+        self.visits = {visit.id: word(visit.label, language, visit.id) for visit in reversed(study.visits)}
+        self.forms = {form.name: word(form.label, language, form.name) for form in reversed(study.forms)}
+        self.fields = {
+            (form.name, name): word(each.label, language, name)
+            for form in reversed(study.forms)
+            for each in reversed(form.fields)
+            for name in (each.name, *each.columns)
+        }
+
+
+def _row(query: Query, labels: _Labels, *, link: str, language: str, now: datetime) -> ListRow:
     key = query.key
-    form = next((form for form in study.forms if form.name == key.instrument), None)
-    visit = next((visit for visit in study.visits if visit.id == key.event), None)
-    each = next((each for each in form.fields if key.field in (each.name, *each.columns)), None) if form else None
     opened = query.opened_at or query.raised_at
     unit = f" {query.unit}" if query.unit and query.value is not None else ""
     return ListRow(
         number=query.number,
         record=key.record,
-        visit=word(visit.label, language, key.event) if visit else key.event,
-        form=word(form.label, language, key.instrument) if form else key.instrument,
+        visit=labels.visits.get(key.event, key.event),
+        form=labels.forms.get(key.instrument, key.instrument),
         instance=key.instance,
-        field_label=word(each.label, language, key.field) if each else key.field,
+        field_label=labels.fields.get((key.instrument, key.field), key.field),
         site_field=query.site_field,
         raw=query.raw or "",
         read_as=f"{query.value}{unit}" if query.value is not None else "",

@@ -4,7 +4,8 @@ The path holds the server's version, so links are built when they are sent, not 
 address (REDCap's own form of it); nothing else of a record is.
 """
 
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 
 from schemas.project import ProjectStructure
 
@@ -51,5 +52,11 @@ def codebook_link(base: str, structure: ProjectStructure) -> str:
 
 
 def _page(base: str, structure: ProjectStructure, page: str, parameters: dict[str, int | str | None]) -> str:
-    known = {key: value for key, value in parameters.items() if value is not None}
-    return f"{base}redcap_v{structure.redcap_version}/{page}?{urlencode(known)}"
+    known = "&".join(f"{key}={_quoted(str(value))}" for key, value in parameters.items() if value is not None)
+    return f"{base}redcap_v{structure.redcap_version}/{page}?{known}"
+
+
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    """Quote one value; a list of queries names the same project, forms and events over and over."""
+    return quote_plus(text)
