@@ -67,7 +67,7 @@ def test_a_killed_run_repeated_at_once_equals_an_undisturbed_one(erring, warehou
     assert wanted["query"], "the run raised no query: nothing would be proved"
     chance = random.Random(SEED)
     struck = 0
-    for attempt in range(KILLS):
+    for attempt in range(3 * KILLS):
         config, url = with_warehouse(playing, fresh_database(), f"killed{attempt}")
         struck += killed(config, after=chance.uniform(0.25, 1.0) * took)
         run(config)
@@ -76,7 +76,10 @@ def test_a_killed_run_repeated_at_once_equals_an_undisturbed_one(erring, warehou
             assert found[table] == rows, f"{table} differs after kill {attempt} (seed {SEED})"
         if url.startswith("sqlite"):
             (playing.folder / url.removeprefix("sqlite:///")).unlink()
-    assert struck, "every run ended before its kill; lengthen them"
+        print(f"{struck} killed of {attempt + 1}")
+        if struck == KILLS:
+            break
+    assert struck == KILLS, "most runs ended before their kill; lengthen them"
 
 
 def test_a_killed_incremental_night_repeated_at_once_equals_an_undisturbed_one(erring):
@@ -92,7 +95,7 @@ def test_a_killed_incremental_night_repeated_at_once_equals_an_undisturbed_one(e
     assert kinds(stored) == {"full", "incremental"}
     chance = random.Random(SEED + 1)
     struck = 0
-    for attempt in range(KILLS):
+    for attempt in range(3 * KILLS):
         for rest in playing.folder.glob("night.sqlite*"):
             rest.unlink()
         shutil.copy(kept, stored)
@@ -101,7 +104,10 @@ def test_a_killed_incremental_night_repeated_at_once_equals_an_undisturbed_one(e
         found = dump("sqlite:///night.sqlite", playing.folder)
         for table, rows in wanted.items():
             assert found[table] == rows, f"{table} differs after kill {attempt} (seed {SEED})"
-    assert struck, "every run ended before its kill; lengthen them"
+        print(f"{struck} killed of {attempt + 1}")
+        if struck == KILLS:
+            break
+    assert struck == KILLS, "most runs ended before their kill; lengthen them"
 
 
 def work_on(playing: stage.Stage) -> None:
