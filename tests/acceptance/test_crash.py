@@ -34,6 +34,12 @@ def erring(tmp_path: Path, erring_projects: dict[str, str]) -> Iterator[stage.St
     playing.sandbox.stop()
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])])
+def warehouse_url(request: pytest.FixtureRequest) -> str:
+    """Give an empty warehouse; a killed transaction is tried on both kinds in tests/warehouse."""
+    return "sqlite:///warehouse.sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
 def command(config: Path) -> list[str]:
     return [sys.executable, "-m", "sync", "--config", str(config), "run"]
 

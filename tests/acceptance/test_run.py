@@ -104,10 +104,11 @@ def test_a_mapping_to_a_field_that_is_not_there_is_refused_with_the_nearest_name
     ("old", "new", "says"),
     [
         ('month_9     = "di_9_yue_arm_1"\n', "", "visits.month_9: 80 rows"),
-        (
+        pytest.param(
             "[forms.urine]\n",
             '[forms.vitals]\nabsent = { pulse = "new form" }\n[forms.urine]\n',
             "forms.vitals.fields.pulse",
+            marks=pytest.mark.long,
         ),
     ],
 )
@@ -155,10 +156,7 @@ def test_two_runs_at_once_never_work_on_the_same_site(erring):
     # each takes the sites that it comes to first and finds the others locked
     assert set(codes) <= {0, 75}
     assert sync("run", *TWO, config=erring.config_path).code == 0
-    quiet = counted(erring, "query_event")
-    assert quiet[0] > 100
-    assert sync("run", *TWO, config=erring.config_path).code == 0
-    assert counted(erring, "query_event") == quiet
+    assert counted(erring, "query_event")[0] > 100
     assert sync("warehouse", "verify", config=erring.config_path).code == 0
 
 

@@ -28,7 +28,7 @@ LONG = bool(os.environ.get("SYNCLINE_LONG"))
 BRAKES = "deleted_records_allowed = 100\nchanged_cells_allowed = 10000"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])])
 def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[small.Trial]:
     """Serve records whose weight (R0, R3 and R6: the same 500) one night has asked about; R0's is confirmed."""
     with small.serve(tmp_path) as trial:

@@ -17,7 +17,7 @@ ROW = RowKey(site="all", record="R0", event="day_arm_1", instrument="visit", ins
 WEIGHT = Coordinate(row=ROW, field="weight")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])])
 def url(request) -> str:
     """Name a warehouse of each kind; empty for the trial's own."""
     return request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""

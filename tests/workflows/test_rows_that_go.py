@@ -11,8 +11,8 @@ from tests.workflows import small
 COUNT = 40
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[small.Trial]:
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[small.Trial]:
     """Serve records with many rows each, which a night has stored; some have an adverse event."""
     with small.serve(tmp_path) as trial:
         for number in range(COUNT):
@@ -23,8 +23,7 @@ def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[small.Tria
                 trial.handle.set(name, {"weight": "61"}, event="extra_arm_1", instrument="", instance=instance)
             if number < 11:
                 trial.write(name, "adverse 1", event_text="made up", grade="9")
-        url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-        assert small.run_night(trial.app("one", warehouse=url)).exit_code == 0
+        assert small.run_night(trial.app("one")).exit_code == 0
         trial.move(timedelta(hours=30))
         yield trial
 
@@ -47,6 +46,19 @@ def test_a_visit_that_is_emptied_stops_though_it_is_a_small_part_of_the_rows(tri
     for number in range(COUNT):
         trial.drop(f"R{number}", "day")
     assert "visit at day_arm_1: 40 of 40 rows are gone from records that stay" in parked(trial)
+
+
+@pytest.mark.postgres
+def test_a_visit_that_is_emptied_stops_on_postgresql_too(tmp_path, postgres_url):
+    with small.serve(tmp_path) as trial:
+        for number in range(11):
+            trial.write(f"R{number}", "start", initials="made up")
+            trial.write(f"R{number}", "day", weight="60")
+        assert small.run_night(trial.app("one", warehouse=postgres_url)).exit_code == 0
+        trial.move(timedelta(hours=30))
+        for number in range(11):
+            trial.drop(f"R{number}", "day")
+        assert "visit at day_arm_1: 11 of 11 rows are gone" in parked(trial)
 
 
 def test_a_form_that_is_emptied_stops_even_where_few_records_have_it(trial):
