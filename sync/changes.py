@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from sync.config import BrakesConfig
-from sync.volume import ColumnChange, Volume
+from sync.volume import ColumnChange, PlaceChange, Volume
 
 _NAMED = 5
 """Columns or checks that a sentence names one by one."""
@@ -89,11 +89,16 @@ def _of_records(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
         text = f"{volume.rows_gone} of {volume.rows_known} form rows are gone from records that stay"
         yield Reason(brake=Brake.ROWS_GONE, count=volume.rows_gone, sentence=text)
     for place in volume.places:
-        if place.known is not None and _too_many(
-            place.gone, place.known, limits.changed_column_percent, limits.changed_column_allowed
-        ):
+        if place.known is not None and _loses_too_many(place, place.known, limits):
             text = f"{place.name}: {place.gone} of {place.known} rows are gone from records that stay"
             yield Reason(brake=Brake.PLACE_EMPTIED, count=place.gone, sentence=text, subject=place.name)
+
+
+def _loses_too_many(place: PlaceChange, known: int, limits: BrakesConfig) -> bool:
+    """Tell whether a form loses too many rows at a visit; of one that is emptied a few rows are too many."""
+    is_emptied = place.gone == known and place.gone > limits.deleted_records_allowed
+    percent, allowed = limits.changed_column_percent, limits.changed_column_allowed
+    return is_emptied or _too_many(place.gone, known, percent, allowed)
 
 
 def _of_values(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:

@@ -106,7 +106,8 @@ def places(
     others: Counter[Place] = Counter()
     for (form, event, record), rows in stored.touched.vanished.items():
         (gone if record in staying else others)[form, event] += rows
-    many = {form for (form, _), count in gone.items() if count > limits.changed_column_allowed}
+    few = min(limits.changed_column_allowed, limits.deleted_records_allowed)
+    many = {form for (form, _), count in gone.items() if count > few}
     now = tx.count_standing(many) if many else {}
     found = [
         PlaceChange(

@@ -67,6 +67,24 @@ def test_a_form_that_is_emptied_stops_even_where_few_records_have_it(trial):
     assert "adverse at start_arm_1: 11 of 11 rows are gone" in parked(trial)
 
 
+def test_a_small_site_is_stopped_too_where_nothing_is_left_of_a_visit(tmp_path):
+    with small.serve(tmp_path) as trial:
+        small.fill(trial, 4)
+        assert small.run_night(trial.app("one")).exit_code == 0
+        trial.move(timedelta(hours=30))
+        for number in range(3):
+            trial.drop(f"R{number}", "day")
+        trial.move(timedelta(hours=20))
+        assert small.run_night(trial.apps["one"]).exit_code == 0, "one row is left"
+        for number in range(3):
+            trial.write(f"R{number}", "day", weight="60")
+        trial.move(timedelta(hours=20))
+        assert small.run_night(trial.apps["one"]).exit_code == 0
+        for number in range(4):
+            trial.drop(f"R{number}", "day")
+        assert "visit at day_arm_1: 4 of 4 rows are gone" in parked(trial)
+
+
 def test_less_than_half_of_a_visit_goes_through(trial):
     for number in range(20):
         trial.drop(f"R{number}", "day")
