@@ -33,6 +33,13 @@ class Brake(StrEnum):
     CHECK_OPENED = "check_opened"
 
 
+_SUBJECTS = {
+    Brake.COLUMN_CHANGED: ("column", "columns"),
+    Brake.PLACE_EMPTIED: ("form and visit", "forms and visits"),
+}
+"""What a reason to stop is about, one and many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """Hold one reason to stop: its kind, its figure, what it is about, and the sentence for a person."""
@@ -66,9 +73,7 @@ def worded(found: Sequence[Reason]) -> tuple[str, ...]:
         alike = list(group)
         sentences += [reason.sentence for reason in alike[:_NAMED]]
         if (left := len(alike) - _NAMED) > 0:
-            what = {Brake.COLUMN_CHANGED: "column", Brake.PLACE_EMPTIED: "form and visit"}.get(brake, "check")
-            plural = what.replace("form and visit", "forms and visit") + "s"
-            sentences.append(f"and so in {left} more {plural if left > 1 else what}")
+            sentences.append(f"and so in {left} more {_SUBJECTS.get(brake, ('check', 'checks'))[left > 1]}")
     return tuple(sentences)
 
 
