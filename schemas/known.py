@@ -83,7 +83,12 @@ class Known:
     def _looked_up(self) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
         for frame in self.buckets(len(self.pieces)):
-            found.update(frame.select("record", "group").unique(maintain_order=True).iter_rows())
+            # a record's rows mostly stand together, and few are cheaper to look up than many
+            some = frame.select("record", "group")
+            some = some.filter(
+                pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in some.columns)
+            )
+            found.update(zip(some["record"].to_list(), some["group"].to_list(), strict=True))
         return found
 
     def of(self, records: Collection[str]) -> pl.DataFrame:

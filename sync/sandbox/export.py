@@ -54,6 +54,11 @@ class Plan:
     hash_ids: bool = False
 
     @property
+    def is_list_of_ids(self) -> bool:
+        """Tell whether a row holds its record's id and its own place, and no cell."""
+        return self.with_id and not self.columns and SURVEY_ID not in self.lead
+
+    @property
     def header(self) -> list[str]:
         """List the names of a flat row."""
         names = list(self.lead)
@@ -208,15 +213,21 @@ class RowChoice:
         """Begin with nothing."""
         self._plan = made
         self._chosen: dict[tuple[RowKey, ...], list[RowKey]] | None = {} if made.asked.row_filter is None else None
+        self._held: list[RowKey] = []
+        self._last: list[RowKey] | None = None
 
     def of(self, record: Record) -> list[RowKey]:
         """List the keys of a record's rows, as ``chosen_rows`` does."""
         if self._chosen is None:
             return chosen_rows(self._plan, record)
-        held = tuple(record.rows)
-        if held not in self._chosen:
-            self._chosen[held] = chosen_rows(self._plan, record)
-        return self._chosen[held]
+        held = list(record.rows)
+        # records that follow one another mostly hold the same, which is told sooner than it is looked up
+        if self._last is None or held != self._held:
+            found = self._chosen.get(tuple(held))
+            if found is None:
+                found = self._chosen[tuple(held)] = chosen_rows(self._plan, record)
+            self._held, self._last = held, found
+        return self._last
 
 
 def chosen_rows(made: Plan, record: Record) -> list[RowKey]:
@@ -282,8 +293,9 @@ class Templates:
 def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str, object]]:
     """Yield flat rows: name → text, the repeat instance alone a number."""
     templates, choice = Templates(made), RowChoice(made)
-    if not made.columns and SURVEY_ID not in made.lead:
-        yield from _bare_rows(project, access, made, choice)
+    if made.is_list_of_ids:
+        for name, rest in listed_ids(project, access, made):
+            yield dict(zip(made.lead, (name, *rest), strict=True))
         return
     for record in records_of(project, access, made.asked):
         for key in choice.of(record):
@@ -299,22 +311,19 @@ def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str
             yield _combined(made, row, cells, allowed) if made.asked.combine_checkboxes else row
 
 
-def _bare_rows(project: Project, access: Access, made: Plan, choice: RowChoice) -> Iterator[dict[str, object]]:
-    """Yield the rows of a list of ids: what tells a row from its record's others is written once a kind of row."""
-    kinds: dict[RowKey, dict[str, object]] = {}
-    record_id, number = made.structure.record_id, project.settings.project_id
+def listed_ids(project: Project, access: Access, made: Plan) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Yield the rows of a list of ids: the id, and what else stands in its row, thought out once for a kind of row."""
+    kinds: dict[tuple[RowKey, str], tuple[object, ...]] = {}
+    choice, number = RowChoice(made), project.settings.project_id
     for record in records_of(project, access, made.asked):
         name = hashed_id(number, record.name) if made.hash_ids else record.name
         for key in choice.of(record):
-            if key not in kinds:
-                kinds[key] = dict.fromkeys(made.lead, "")
-                _fill_lead(project, made, record, key, {}, kinds[key])
-            row = kinds[key].copy()
-            if record_id in row:
-                row[record_id] = name
-            if DAG in row:
-                row[DAG] = _group(made, record)
-            yield row
+            rest = kinds.get((key, record.dag))
+            if rest is None:
+                row: dict[str, object] = {}
+                _fill_lead(project, made, record, key, {}, row)
+                rest = kinds[key, record.dag] = tuple(row.values())[1:]
+            yield name, rest
 
 
 def _group(made: Plan, record: Record) -> str:

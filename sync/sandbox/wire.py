@@ -168,7 +168,7 @@ def csv_cell_writer(delimiter: str, *, spaces: bool = True) -> Callable[[str], s
 
 
 def to_csv(
-    header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str = ",", *, spaces: bool = True
+    header: Sequence[str], rows: Iterable[Iterable[object]], delimiter: str = ",", *, spaces: bool = True
 ) -> bytes:
     """Write a header and rows of text or numbers as CSV with line feeds."""
     write = csv_cell_writer(delimiter, spaces=spaces)

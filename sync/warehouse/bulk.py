@@ -4,6 +4,7 @@ SQLite takes tuples through ``executemany`` with dates as ISO text (as SQLAlchem
 COPY. Per-cell Python and SQLAlchemy's own row handling stay off this path.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -158,13 +159,15 @@ def fetch(
 
 
 def fetch_texts(connection: sa.Connection, sql: str, parameters: Sequence[Any]) -> list[str]:
-    """Read the one column of a query; ``sql`` marks parameters with ``?``."""
+    """Read the one column of a query, of texts; ``sql`` marks parameters with ``?``."""
     if connection.dialect.name == "sqlite":
-        found = _driver(connection).execute(sql, tuple(parameters)).fetchall()
-    else:
-        with _driver(connection).cursor() as cursor:
-            marked = sql.replace("%", "%%").replace("?", "%s")
-            found = cursor.execute(marked, tuple(parameters)).fetchall()
+        # its driver takes thrice as long for a row of each text as for one row of all
+        packed = f"WITH listed(body) AS ({sql}) SELECT json_group_array(body) FROM listed"
+        (body,) = _driver(connection).execute(packed, tuple(parameters)).fetchone()
+        return list(json.loads(body))
+    with _driver(connection).cursor() as cursor:
+        marked = sql.replace("%", "%%").replace("?", "%s")
+        found = cursor.execute(marked, tuple(parameters)).fetchall()
     return [text for (text,) in found]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from sync.sandbox import auditlog, eav, evaluate, export, labels, scope, wire, xml_write
 from sync.sandbox.call import Call
@@ -13,6 +14,7 @@ from sync.sandbox.records import Record, RowKey
 from sync.sandbox.wire import Reply
 from validators.logic.errors import LogicSyntaxError
 
+T = TypeVar("T")
 RowTest = Callable[[Record, RowKey], bool]
 FlatRows = list[dict[str, object]]
 Finish = Callable[[Iterable[dict[str, object]]], FlatRows]
@@ -63,18 +65,38 @@ def project_xml(call: Call) -> Reply:
 
 def flat_reply(call: Call, made: Plan, finish: Finish = list) -> Reply:
     """Write flat rows, after `finish` has had its way with them; CSV may have label headers."""
+    if call.format == wire.CSV and made.is_list_of_ids and finish is list:
+        body = _csv_of_ids(call, made)
+        return Reply(body=body, content_type=wire.CONTENT_TYPES[wire.CSV])
     rows = _kept(call, finish(export.flat_rows(call.project, call.access, made)))
     if call.format != wire.CSV:
         return call.table(rows, made.header)
-    header = made.header
-    if call.parameters.get("rawOrLabelHeaders") == "label":
-        write = labels.header_writer(made.structure)
-        header = [write(name) for name in header]
-    body = wire.to_csv(header, [list(row.values()) for row in rows], call.delimiter)
+    body = wire.to_csv(_csv_header(call, made), (row.values() for row in rows), call.delimiter)
     return Reply(body=body, content_type=wire.CONTENT_TYPES[wire.CSV])
 
 
-def _kept(call: Call, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+def _csv_header(call: Call, made: Plan) -> list[str]:
+    if call.parameters.get("rawOrLabelHeaders") != "label":
+        return made.header
+    write = labels.header_writer(made.structure)
+    return [write(name) for name in made.header]
+
+
+def _csv_of_ids(call: Call, made: Plan) -> bytes:
+    """Write a list of ids: what follows the id is written once for all rows of a kind."""
+    write = wire.csv_cell_writer(call.delimiter)
+    tails: dict[tuple[object, ...], str] = {}
+    lines = [wire.to_csv(_csv_header(call, made), (), call.delimiter).decode("utf-8")]
+    for name, rest in _kept(call, list(export.listed_ids(call.project, call.access, made))):
+        tail = tails.get(rest)
+        if tail is None:
+            cells = ["", *(write(str(cell)) for cell in rest)]
+            tail = tails[rest] = call.delimiter.join(cells) + "\n"
+        lines.append(write(name) + tail)
+    return "".join(lines).encode("utf-8")
+
+
+def _kept(call: Call, rows: list[T]) -> list[T]:
     return rows[: len(rows) * 2 // 3] if call.lose_rows else rows
 
 
@@ -146,10 +168,11 @@ def _record_filter(call: Call) -> Callable[[Record], bool] | None:
     last = end or call.now
 
     def wanted(record: Record) -> bool:
+        changed = record.changed_at
         # most of those that changed at all changed before a range that is asked for
-        if first is not None and max(record.changed_at, default=first) < first:
+        if first is not None and changed and changed[-1] < first and (len(changed) == 1 or max(changed) < first):
             return False
-        return any((first is None or first <= moment) and moment <= last for moment in record.changed_at)
+        return any((first is None or first <= moment) and moment <= last for moment in changed)
 
     return wanted
 
