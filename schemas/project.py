@@ -111,11 +111,18 @@ class Snapshot:
 
 
 def as_plain(structure: ProjectStructure) -> dict[str, Any]:
-    """Turn a structure into what JSON can hold, sets sorted; holds no record."""
+    """Turn a structure into what a way through JSON leaves as it is, sets sorted; holds no record."""
     plain = asdict(structure)
-    plain["event_forms"] = sorted(map(list, structure.event_forms))
-    plain["repeating"] = sorted(map(list, structure.repeating))
-    return plain
+    plain["event_forms"] = sorted(structure.event_forms)
+    plain["repeating"] = sorted(structure.repeating)
+    return {name: _listed(value) for name, value in plain.items()}
+
+
+def _listed(value: Any) -> Any:
+    """Make lists of tuples, in all depths."""
+    if isinstance(value, dict):
+        return {name: _listed(each) for name, each in value.items()}
+    return [_listed(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def from_plain(plain: Mapping[str, Any]) -> ProjectStructure:

@@ -18,7 +18,9 @@ _AT_ONCE = 500
 def read_queries(connection: sa.Connection, site: str) -> tuple[Query, ...]:
     """Read all queries of a site by number."""
     found = connection.execute(sa.select(query).where(query.c.site == site).order_by(query.c.number))
-    return tuple(query_rows.query(row._mapping) for row in found)
+    names = tuple(found.keys())
+    # plain dicts of plain tuples: a site's every query comes along here, each night
+    return tuple(query_rows.query(dict(zip(names, row, strict=True))) for row in found)
 
 
 def read_head(connection: sa.Connection, site: str) -> tuple[int, chain.Tip]:

@@ -26,6 +26,7 @@ _EVENT = tuple(field.name for field in fields(QueryEvent))
 Row = Mapping[Any, Any]
 _COLUMN = {"check": "check_id"}
 """``check`` is a word of SQL."""
+_KEY_COLUMNS = tuple((name, _COLUMN.get(name, name)) for name in _KEY)
 
 
 def query_row(query: Query) -> dict[str, Any]:
@@ -38,16 +39,15 @@ def query_row(query: Query) -> dict[str, Any]:
 
 def query(row: Row) -> Query:
     """Read a row of ``query``."""
-    rest = {name: row[name] for name in _QUERY}
-    rest |= {
-        "severity": Severity(row["severity"]),
-        "state": State(row["state"]),
-        "condition": Condition(row["condition"]),
-        "reason": model.reason_of(row["reason"]),
-        "lapsed": model.reason_of(row["lapsed"]),
-        "answer": _or_none(AnswerCode, row["answer"]),
-    }
-    return Query(key=QueryKey(**{name: row[_COLUMN.get(name, name)] for name in _KEY}), **rest)
+    rest = dict(row)
+    key = QueryKey(**{name: rest.pop(_COLUMN.get(name, name)) for name in _KEY})
+    rest["severity"] = Severity(rest["severity"])
+    rest["state"] = State(rest["state"])
+    rest["condition"] = Condition(rest["condition"])
+    for name in ("reason", "lapsed"):
+        rest[name] = model.reason_of(rest[name])
+    rest["answer"] = _or_none(AnswerCode, rest["answer"])
+    return Query(key=key, **rest)
 
 
 def event_row(event: QueryEvent) -> dict[str, Any]:
