@@ -21,25 +21,31 @@ ROW_KEY = ("record", "event", "repeat_instrument", "repeat_instance")
 KNOWN_SCHEMA = {**dict.fromkeys((*ROW_KEY, "group"), pl.String()), "hash": pl.UInt64()}
 """Columns: the key, the record's data access group (or null), ``schemas.pull.fingerprints``."""
 
+_OWNERS_SCHEMA = {"record": pl.String(), "group": pl.String()}
+
 LARGE = 200_000
 """Rows from which on buckets are worth their while."""
 
 BUCKETS = 16
 
-_MARK = b"KNOWN\x00\x00\x01"
-_HEAD = struct.Struct("<8sQI")
+_MARK = b"KNOWN\x00\x00\x02"
+_HEAD = struct.Struct("<8sQQI")
+"""The mark, a hash of all that follows the head, and how many rows and buckets there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """Hold what a caller holds of a project: one row of KNOWN_SCHEMA for each exported row, in no order.
 
-    Of a small project, records and groups are looked up once (so no slots); what is large is never held twice.
+    Of a small project, rows, records and groups are unpacked once, and only where they are needed (so no slots); what
+    is large is never held twice.
     """
 
     rows: int
     #: everything in one bucket, or BUCKETS; each piece as it is or packed
     pieces: tuple[tuple[pl.DataFrame | bytes, ...], ...]
+    #: record and group of each record, packed, where they were stored: most nights ask for no more
+    listed: bytes | None = None
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame) -> "Known":
@@ -48,16 +54,23 @@ class Known:
 
     def frame(self) -> pl.DataFrame:
         """Give all rows at once."""
+        return self._whole if self.rows <= LARGE else self._unpacked()
+
+    @cached_property
+    def _whole(self) -> pl.DataFrame:
+        return self._unpacked()
+
+    def _unpacked(self) -> pl.DataFrame:
         return _together([_loose(piece) for bucket in self.pieces for piece in bucket])
 
     def buckets(self, number: int | None = None) -> Iterator[pl.DataFrame]:
         """Hand the rows out bucket by bucket: as many as their number asks for, or ``number``."""
         wanted = number or self.number
-        if wanted == len(self.pieces):
+        if wanted == 1:
+            yield self.frame()
+        elif wanted == len(self.pieces):
             for bucket in self.pieces:
                 yield _together([_loose(piece) for piece in bucket])
-        elif wanted == 1:
-            yield self.frame()
         else:
             yield from _split(self.frame())
 
@@ -68,9 +81,7 @@ class Known:
 
     def records(self) -> Set[str]:
         """Name all records."""
-        if self.rows <= LARGE:
-            return self._owners.keys()
-        return {record for each in self.buckets(len(self.pieces)) for record in each["record"].unique().to_list()}
+        return self.owners().keys()
 
     def owners(self) -> Mapping[str, str | None]:
         """Map each record to its group."""
@@ -81,19 +92,20 @@ class Known:
         return self._looked_up()
 
     def _looked_up(self) -> dict[str, str | None]:
-        found: dict[str, str | None] = {}
-        for frame in self.buckets(len(self.pieces)):
-            # a record's rows mostly stand together, and few are cheaper to look up than many
-            some = frame.select("record", "group")
-            some = some.filter(
-                pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in some.columns)
-            )
-            found.update(zip(some["record"].to_list(), some["group"].to_list(), strict=True))
-        return found
+        if self.listed is not None:
+            listed = _loose(self.listed)
+            return dict(zip(listed["record"].to_list(), listed["group"].to_list(), strict=True))
+        return {
+            record: group for frame in self.buckets(len(self.pieces)) for record, group in _owners_in(frame).items()
+        }
 
     def of(self, records: Collection[str]) -> pl.DataFrame:
         """Give the rows of some records."""
         wanted = sorted(records)
+        if not wanted:
+            return _together([])
+        if self.rows <= LARGE:
+            return self._whole.filter(pl.col("record").is_in(wanted))
         return _together(
             [_loose(piece).filter(pl.col("record").is_in(wanted)) for bucket in self.pieces for piece in bucket]
         )
@@ -110,25 +122,29 @@ class Known:
 
     def as_bytes(self) -> bytes:
         """Write so that the same rows are the same bytes, whatever nights they came by."""
-        bodies = [_packed(frame.sort(ROW_KEY)) for frame in self.buckets()]
+        owners: dict[str, str | None] = {}
+        bodies = [b""]
+        for frame in self.buckets():
+            rows = frame.sort(ROW_KEY)
+            owners |= _owners_in(rows)
+            bodies.append(_packed(rows))
+        bodies[0] = _packed(pl.DataFrame(sorted(owners.items()), schema=_OWNERS_SCHEMA, orient="row"))
         lengths = struct.pack(f"<{len(bodies)}Q", *map(len, bodies))
-        return b"".join([_HEAD.pack(_MARK, self.rows, len(bodies)), lengths, *bodies])
+        body = b"".join([lengths, *bodies])
+        return _HEAD.pack(_MARK, xxhash.xxh3_64_intdigest(body), self.rows, len(bodies)) + body
 
     @classmethod
     def from_bytes(cls, body: bytes) -> "Known":
         """Read back what ``as_bytes`` wrote; ValueError for anything else."""
         if len(body) < _HEAD.size or not body.startswith(_MARK):
             raise ValueError("not what is known of a project's rows")
-        _, rows, number = _HEAD.unpack_from(body)
+        _, digest, rows, number = _HEAD.unpack_from(body)
+        if xxhash.xxh3_64_intdigest(memoryview(body)[_HEAD.size :]) != digest:
+            raise ValueError("what is known of a project's rows is damaged")
         lengths = struct.unpack_from(f"<{number}Q", body, _HEAD.size)
         ends = list(accumulate(lengths, initial=_HEAD.size + 8 * number))
-        pieces: list[pl.DataFrame | bytes] = [body[start:end] for start, end in pairwise(ends)]
-        if rows <= LARGE:
-            try:
-                pieces = [_loose(piece) for piece in pieces]
-            except pl.exceptions.PolarsError:
-                raise ValueError("what is known of a project's rows cannot be read") from None
-        return cls(rows=rows, pieces=tuple((piece,) for piece in pieces))
+        listed, *pieces = (body[start:end] for start, end in pairwise(ends))
+        return cls(rows=rows, pieces=tuple((piece,) for piece in pieces), listed=listed)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,6 +201,13 @@ def differing_rows(before: pl.DataFrame, now: pl.DataFrame, columns: Collection[
     one = now.join(before, on=names, how="anti", nulls_equal=True)["record"]
     other = before.join(now, on=names, how="anti", nulls_equal=True)["record"]
     return {*one, *other}
+
+
+def _owners_in(frame: pl.DataFrame) -> dict[str, str | None]:
+    # a record's rows mostly stand together, and few are cheaper to look up than many
+    some = frame.select("record", "group")
+    some = some.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in some.columns))
+    return dict(zip(some["record"].to_list(), some["group"].to_list(), strict=True))
 
 
 def _loose(piece: pl.DataFrame | bytes) -> pl.DataFrame:

@@ -5,7 +5,7 @@ study from them, ``sync.harmonise`` maps them to the study's words.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -112,17 +112,19 @@ class Snapshot:
 
 def as_plain(structure: ProjectStructure) -> dict[str, Any]:
     """Turn a structure into what a way through JSON leaves as it is, sets sorted; holds no record."""
-    plain = asdict(structure)
-    plain["event_forms"] = sorted(structure.event_forms)
-    plain["repeating"] = sorted(structure.repeating)
-    return {name: _listed(value) for name, value in plain.items()}
+    plain: dict[str, Any] = _plain(structure)
+    return plain
 
 
-def _listed(value: Any) -> Any:
-    """Make lists of tuples, in all depths."""
-    if isinstance(value, dict):
-        return {name: _listed(each) for name, each in value.items()}
-    return [_listed(each) for each in value] if isinstance(value, list | tuple) else value
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(map(_plain, value))
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    names = getattr(value, "__dataclass_fields__", None)
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
 
 
 def from_plain(plain: Mapping[str, Any]) -> ProjectStructure:

@@ -330,6 +330,10 @@ class WarehouseReader(Protocol):
         """Read a small value that the site's last run left."""
         ...
 
+    def states(self, site: str) -> Mapping[str, Any]:
+        """Read all small values that the site's last run left, by name."""
+        ...
+
     def memory(self, site: str, name: str) -> bytes | None:
         """Read a large value that the site's last run left; None where none is."""
         ...

@@ -4,6 +4,7 @@ The record ids are listed by requests of their own, before and after; the record
 those lists. See ``sync.ports.source`` for what is promised.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -23,7 +24,7 @@ from sync.redcap.replies import EndUnknown, ReplyFailed
 #: further attempts for a batch that can still be halved; halving is the better second attempt
 _RETRIES_WHILE_LARGE = 1
 
-_HASH = r"^[0-9a-f]{32}$"
+_HASH = re.compile(r"^[0-9a-f]{32}$")
 
 log = structlog.get_logger()
 
@@ -88,7 +89,7 @@ class Reader:
         ids = rows[record]
         if ids.null_count():
             raise ReplyFailed("the server lists a row without a record id; try again later")
-        if not records and since is None and ids.str.contains(_HASH).all():
+        if not records and since is None and _HASH.match(ids[0]) and ids.str.contains(_HASH.pattern).all():
             raise SourceMismatch(
                 "the record ids arrive as hashes, because the token's user has de-identified export rights; ask the"
                 " site's REDCap administrator for the right to export the full data set"

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import structlog
@@ -29,6 +29,7 @@ from sync.redcap.stopping import StoppableClock, unless_stopped
 from sync.telemetry import Event
 
 _CHUNK = 256 * 1024
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 log = structlog.get_logger()
 
@@ -86,6 +87,7 @@ class Transport:
         self._paces = paces
         self._circuits = circuits
         self._session = requests.Session()
+        self._prepared: dict[str, requests.PreparedRequest] = {}
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = "syncline"
@@ -168,9 +170,8 @@ class Transport:
         """Try once; the reply, or the failure in plain words (raised by none: the original would hold the form)."""
         left = max(ends - self._clock.monotonic(), 0.001)
         try:
-            with self._session.post(
-                url,
-                data=dict(form),
+            with self._session.send(
+                self._filled(url, form),
                 timeout=(min(self._config.connect_timeout, left), min(self._config.read_timeout, left)),
                 allow_redirects=False,
                 stream=True,
@@ -192,6 +193,15 @@ class Transport:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             is_late = self._clock.monotonic() >= ends
             return None, _too_slow(host, self._config) if is_late else _in_plain_words(error, host, self._config)
+
+    def _filled(self, url: str, form: Mapping[str, str]) -> requests.PreparedRequest:
+        """Make the request of a form; what all requests to one address have in common is prepared once."""
+        if url not in self._prepared:
+            self._prepared[url] = self._session.prepare_request(requests.Request("POST", url, headers=_FORM))
+        request = self._prepared[url].copy()
+        request.body = urlencode(form).encode("ascii")
+        request.headers["Content-Length"] = str(len(request.body))
+        return request
 
     def _read(self, response: requests.Response, host: str, ends: float) -> bytes:
         """Read the body within the deadline and the size limit; a wait for bytes ends with either time."""

@@ -312,17 +312,20 @@ def flat_rows(project: Project, access: Access, made: Plan) -> Iterator[dict[str
 
 
 def listed_ids(project: Project, access: Access, made: Plan) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """Yield the rows of a list of ids: the id, and what else stands in its row, thought out once for a kind of row."""
-    kinds: dict[tuple[RowKey, str], tuple[object, ...]] = {}
+    """Yield the rows of a list of ids: the id and what else stands in the row, thought out once for like records."""
     choice, number = RowChoice(made), project.settings.project_id
+    alike: tuple[list[RowKey], str] | None = None
+    rests: list[tuple[object, ...]] = []
     for record in records_of(project, access, made.asked):
         name = hashed_id(number, record.name) if made.hash_ids else record.name
-        for key in choice.of(record):
-            rest = kinds.get((key, record.dag))
-            if rest is None:
+        keys = choice.of(record)
+        if alike is None or keys is not alike[0] or record.dag != alike[1]:
+            alike, rests = (keys, record.dag), []
+            for key in keys:
                 row: dict[str, object] = {}
                 _fill_lead(project, made, record, key, {}, row)
-                rest = kinds[key, record.dag] = tuple(row.values())[1:]
+                rests.append(tuple(row.values())[1:])
+        for rest in rests:
             yield name, rest
 
 

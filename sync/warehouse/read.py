@@ -162,6 +162,13 @@ class SqlReader:
             wanted = sa.select(columns.value).where(columns.site == site, columns.name == name)
             return reading.execute(wanted).scalar_one_or_none()
 
+    def states(self, site: str) -> Mapping[str, Any]:
+        """Read all small values that the site's last run left, by name."""
+        columns = tables.site_state.c
+        with self._reading() as reading:
+            found = reading.execute(sa.select(columns.name, columns.value).where(columns.site == site))
+            return {row.name: row.value for row in found}
+
     def memory(self, site: str, name: str) -> bytes | None:
         """Read a large value that the site's last run left; None where none is."""
         columns = tables.site_memory.c

@@ -58,11 +58,12 @@ def read(reader: WarehouseReader, site: str) -> Past:
     full = reader.last_success(site, kind="full")
     last = reader.last_success(site)
     body = reader.memory(site, KNOWN)
+    states = reader.states(site)
     return Past(
-        remembered=reader.state(site, PROJECT),
-        accepted=reader.state(site, drift.STATE),
-        marks=reader.state(site, drift.MARKS_STATE),
-        mapped=reader.state(site, mapped.STATE),
+        remembered=states.get(PROJECT),
+        accepted=states.get(drift.STATE),
+        marks=states.get(drift.MARKS_STATE),
+        mapped=states.get(mapped.STATE),
         watermark=_watermark(last.counts.get("watermark")) if last else None,
         known=_known(body),
         last_full=full.started if full else None,
