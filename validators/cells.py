@@ -14,7 +14,7 @@ from schemas import forms
 from schemas.frames import columns_of
 from schemas.study import Field, Kind
 from validators.branching import Branching
-from validators.dataset import Dataset
+from validators.dataset import Dataset, known
 from validators.verdict import FAILING, NOT_APPLICABLE, NOT_EVALUATED, PASSING
 
 READING = ("TY01", "DT01", "CD01", "UN01")
@@ -168,15 +168,16 @@ class Cells:
                 self.tally(each.check, each.column).failing += len(rows)
 
     def _unread(self, check: str, column: str) -> None:
-        unread = self.data.unreadable(self.form, column)
-        self.tally(check, column).miss("the value could not be read", int(unread.sum()))
+        if self.data.has_unreadable(self.form, column):
+            unread = self.data.unreadable(self.form, column)
+            self.tally(check, column).miss("the value could not be read", int(unread.sum()))
 
     def _required(self) -> None:
         """Find required fields that apply, stand on a complete form and hold nothing."""
         if not self.required:
             return
         status = self.frame.rows["_status"]
-        complete = (status == COMPLETE).fill_null(value=False)
+        complete = known(status == COMPLETE)
         for name, each in self.required.items():
             reason = next((self.frame.absent[one] for one in each.columns if one in self.frame.absent), None)
             tally = self.tally("CP01", name)
@@ -195,18 +196,22 @@ class Cells:
         applies = self.branching.applies(name)
         if applies is None:
             return complete, complete & ~complete
-        return complete & applies.fill_null(value=False), complete & applies.is_null()
+        return complete & known(applies), complete & applies.is_null()
 
     def _blank(self, each: Field) -> pl.Series:
         """Mark rows where a field holds nothing: no value, nothing unreadable, no word for a missing value."""
         rows, names = self.frame.rows, each.columns
-        blank = rows.select(
-            pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == 0) for name in names)
-            if each.kind is Kind.CHECKBOX
-            else pl.col(names[0]).is_null()
-        ).to_series()
+        if each.kind is Kind.CHECKBOX:
+            blank = rows.select(
+                pl.all_horizontal(pl.col(name).is_null() | (pl.col(name) == 0) for name in names)
+            ).to_series()
+        else:
+            blank = rows[names[0]].is_null()
         for name in names:
-            blank = blank & ~self.data.unreadable(self.form, name) & self.data.word(self.form, name).is_null()
+            if self.data.has_unreadable(self.form, name):
+                blank = blank & ~self.data.unreadable(self.form, name)
+            if self.data.has_words(self.form, name):
+                blank = blank & self.data.word(self.form, name).is_null()
         reason = each.not_done
         if reason is not None and reason in rows.columns:
             blank = blank & rows[reason].is_null()

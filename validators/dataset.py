@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -68,6 +69,9 @@ class Dataset:
         self._keys: dict[str, pl.DataFrame] = {}
         self._unmarked: dict[str, tuple[pl.Series, pl.Series]] = {}
         self._words: dict[str, dict[str, pl.Series]] = {}
+        self._sought: dict[tuple[str, str, str, str], pl.DataFrame] = {}
+        #: what ``validators.sheet`` keeps of each form; nothing in it may lead back here: a cycle would keep the frames
+        self.sheets: dict[str, Any] = {}
 
     @cached_property
     def fields(self) -> Mapping[str, tuple[Field, ...]]:
@@ -114,9 +118,8 @@ class Dataset:
     def view(self, form: str, *columns: str) -> pl.DataFrame:
         """Give key, ``_row``, ``_order``, ``_status`` and the columns, each with ``<column>?`` (unreadable)."""
         keep = ("_row", "site", "record", "event", "instrument", "instance", "_order", "_status")
-        table = self.table(form)
-        chosen = table.select(*keep, *(column for column in columns if column not in keep))
-        return chosen.with_columns(self.unreadable(form, column).alias(f"{column}?") for column in columns)
+        chosen = self.table(form)[[*keep, *(column for column in dict.fromkeys(columns) if column not in keep)]]
+        return chosen.hstack([self.unreadable(form, column).alias(f"{column}?") for column in dict.fromkeys(columns)])
 
     def absent(self, form: str, *columns: str) -> str | None:
         """Say why a column has no data at this site, or None where all the columns have."""
@@ -127,25 +130,39 @@ class Dataset:
 
     def unreadable(self, form: str, column: str) -> pl.Series:
         """Mark the rows whose cell holds something that could not be read."""
+        found = self._marked(form).get(column)
+        return self._clean(form)[0] if found is None else found
+
+    def has_unreadable(self, form: str, column: str) -> bool:
+        """Tell whether any row's cell holds something that could not be read."""
+        return column in self._marked(form)
+
+    def _marked(self, form: str) -> dict[str, pl.Series]:
         if form not in self._unreadable:
             self._unreadable[form] = _marks(self.frames[form].problems, self.height(form))
-        found = self._unreadable[form].get(column)
-        return self._clean(form)[0] if found is None else found
+        return self._unreadable[form]
 
     def word(self, form: str, column: str) -> pl.Series:
         """Give the word for a missing value that stands in each row's cell (null: none)."""
+        found = self._worded(form).get(column)
+        return self._clean(form)[1] if found is None else found
+
+    def has_words(self, form: str, column: str) -> bool:
+        """Tell whether any row's cell holds a word for a missing value."""
+        return column in self._worded(form)
+
+    def _worded(self, form: str) -> dict[str, pl.Series]:
         if form not in self._words:
             self._words[form] = _words(self.frames[form].declared, self.height(form))
-        found = self._words[form].get(column)
-        return self._clean(form)[1] if found is None else found
+        return self._words[form]
 
     def _clean(self, form: str) -> tuple[pl.Series, pl.Series]:
         """Give the marks of a column without any problem and without any word for a missing value."""
         if form not in self._unmarked:
             height = self.height(form)
             self._unmarked[form] = (
-                pl.repeat(False, height, dtype=pl.Boolean, eager=True),
-                pl.repeat(None, height, dtype=pl.String, eager=True),
+                pl.Series([False]).new_from_index(0, height),
+                pl.Series([None], dtype=pl.String).new_from_index(0, height),
             )
         return self._unmarked[form]
 
@@ -155,9 +172,9 @@ class Dataset:
         return Reading(
             form=form,
             column=column,
-            values=self.table(form)[column].gather(rows),
+            values=self.table(form)[column][rows],
             rows=rows,
-            unreadable=self.unreadable(form, column).gather(rows).fill_null(value=False),
+            unreadable=known(self.unreadable(form, column)[rows]),
         )
 
     def pointer(
@@ -175,26 +192,51 @@ class Dataset:
         return self._pointers[wanted]
 
     def _joined(self, of: str, form: str, at: str, column: str, instance: str) -> pl.Series:
-        left, right = self.table(of), self.table(form)
-        if at == ANY:
-            right = right.filter(pl.col(column).is_not_null() | self.unreadable(form, column))
-            right = right.sort("_order", "instance", nulls_last=True, maintain_order=True)
-            return _matched(left, right, [pl.col("record")], [pl.col("record")])
-        mine: list[pl.Expr] = [pl.col("record"), self._event(at, of, form)]
-        theirs: list[pl.Expr] = [pl.col("record"), pl.col("event").alias("at")]
-        repeating = [visit.id for visit in self.study.visits if visit.repeating]
-        if instance.isdigit():
-            right = right.filter(pl.col("instance") == int(instance))
-        elif instance == "last-instance":
-            right = right.sort("instance", descending=True, maintain_order=True)
-        elif instance in _STEPS:
-            mine.append((pl.col("instance") + _STEPS[instance]).alias("i"))
-            theirs.append(pl.col("instance").alias("i"))
-        elif repeating and not instance and not self.form(form).repeating:
-            own = pl.col("event").is_in(repeating) & pl.lit(not self.form(of).repeating)
-            mine.append(pl.when(own).then(pl.col("instance")).otherwise(1).alias("i"))
-            theirs.append(pl.when(pl.col("event").is_in(repeating)).then(pl.col("instance")).otherwise(1).alias("i"))
-        return _matched(left, right, mine, theirs)
+        mine: list[pl.Expr] = [pl.col("record")]
+        if at != ANY:
+            mine.append(self._event(at, of, form))
+            repeating = self._repeating
+            if instance in _STEPS:
+                mine.append((pl.col("instance") + _STEPS[instance]).alias("i"))
+            elif repeating and not instance and not self.form(form).repeating:
+                own = pl.col("event").is_in(repeating) & pl.lit(not self.form(of).repeating)
+                mine.append(pl.when(own).then(pl.col("instance")).otherwise(1).alias("i"))
+        found = self._firsts(form, column, instance, is_any=at == ANY)
+        keys = [name for name in found.columns if name != "_found"]
+        return self.table(of).select(mine).join(found, on=keys, how="left", maintain_order="left")["_found"]
+
+    def _firsts(self, form: str, column: str, instance: str, *, is_any: bool) -> pl.DataFrame:
+        """Give the rows of ``form`` that can be pointed at, by the key under which they are looked for."""
+        wanted = (form, column, instance, ANY if is_any else "")
+        if wanted not in self._sought:
+            self._sought[wanted] = self._first_of(form, column, instance, is_any=is_any)
+        return self._sought[wanted]
+
+    def _first_of(self, form: str, column: str, instance: str, *, is_any: bool) -> pl.DataFrame:
+        rows = self.table(form)
+        theirs: list[pl.Expr] = [pl.col("record")]
+        if is_any:
+            rows = rows.filter(rows[column].is_not_null() | self.unreadable(form, column))
+            rows = rows.sort("_order", "instance", nulls_last=True, maintain_order=True)
+        else:
+            repeating = self._repeating
+            theirs.append(pl.col("event").alias("at"))
+            if instance.isdigit():
+                rows = rows.filter(pl.col("instance") == int(instance))
+            elif instance == "last-instance":
+                rows = rows.sort("instance", descending=True, maintain_order=True)
+            elif instance in _STEPS:
+                theirs.append(pl.col("instance").alias("i"))
+            elif repeating and not instance and not self.form(form).repeating:
+                numbered = pl.when(pl.col("event").is_in(repeating)).then(pl.col("instance")).otherwise(1)
+                theirs.append(numbered.alias("i"))
+        keys = [each.meta.output_name() for each in theirs]
+        found = rows.select(*theirs, pl.col("_row").alias("_found"))
+        return found.unique(keys, keep="first", maintain_order=True)
+
+    @cached_property
+    def _repeating(self) -> list[str]:
+        return [visit.id for visit in self.study.visits if visit.repeating]
 
     def _event(self, at: str, of: str, form: str) -> pl.Expr:
         """Name the event to look at, row by row; relative ones run over the visits that collect ``form``."""
@@ -234,6 +276,11 @@ class Dataset:
         return pl.concat(parts).unique().sort()
 
 
+def known(flags: pl.Series, *, otherwise: bool = False) -> pl.Series:
+    """Fill the nulls of Boolean flags, where there are any; looking is much cheaper than filling."""
+    return flags.fill_null(value=otherwise) if flags.null_count() else flags
+
+
 def _undelivered(form: Form) -> FormFrame:
     rows = empty_rows(form)
     raw = pl.DataFrame(schema=dict.fromkeys(columns_of(form), pl.String()))
@@ -262,13 +309,6 @@ def _marks(cells: pl.DataFrame, height: int) -> dict[str, pl.Series]:
 def _words(cells: pl.DataFrame, height: int) -> dict[str, pl.Series]:
     found: dict[str, pl.Series] = {}
     for (column,), part in cells.group_by(["column"]):
-        words = pl.repeat(None, height, dtype=pl.String, eager=True)
+        words = pl.Series([None], dtype=pl.String).new_from_index(0, height)
         found[str(column)] = words.scatter(part["row"], part["word"])
     return found
-
-
-def _matched(left: pl.DataFrame, right: pl.DataFrame, mine: list[pl.Expr], theirs: list[pl.Expr]) -> pl.Series:
-    """Give the first row of ``right`` with the same key as each row of ``left``."""
-    keys = [each.meta.output_name() for each in theirs]
-    found = right.select(*theirs, pl.col("_row").alias("_found")).unique(keys, keep="first", maintain_order=True)
-    return left.select(mine).join(found, on=keys, how="left", maintain_order="left")["_found"]

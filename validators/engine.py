@@ -69,6 +69,8 @@ class _Engine:
         self.cells: dict[str, Cells] = {}
         self.verdicts: dict[str, tuple[Verdict, ...]] = {}
         self.errors: list[NotEvaluated] = []
+        #: check, scope and count of everything that was judged
+        self.tallies: tuple[tuple[str, str, Tally], ...] = ()
 
     def judged(self) -> Judgement:
         """Run all stages."""
@@ -81,6 +83,7 @@ class _Engine:
         self._logic()
         self._library()
         findings = holds.hold(self._findings(), self.specs)
+        self.tallies = tuple(self._tallies())
         return Judgement(
             site=self.data.site,
             findings=tuple(sorted(findings, key=self._place)),
@@ -174,7 +177,7 @@ class _Engine:
 
     def _not_evaluated(self) -> Iterable[NotEvaluated]:
         counts: dict[tuple[str, str, str], int] = {}
-        for check, scope, tally in self._tallies():
+        for check, scope, tally in self.tallies:
             for reason, count in tally.reasons.items():
                 counts[check, scope, reason] = counts.get((check, scope, reason), 0) + count
         for (check, scope, reason), count in sorted(counts.items()):
@@ -193,7 +196,7 @@ class _Engine:
 
     def _coverage(self) -> Iterable[Coverage]:
         sums: dict[str, Tally] = {check: Tally() for check in self.specs}
-        for check, _, tally in self._tallies():
+        for check, _, tally in self.tallies:
             total = sums[check]
             total.evaluated += tally.evaluated
             total.failing += tally.failing
@@ -222,16 +225,17 @@ def _tally(one: Verdict, *, subjects: int) -> Tally:
     """Count the states of a verdict; a check that could not be run on a form without rows counts subjects."""
     if one.refused and not one.states.len():
         return Tally(reasons={one.reason: subjects} if subjects else {})
-    states = one.states
-    failing = int((states == verdict.FAILING).sum())
-    tally = Tally(evaluated=failing + int((states == verdict.PASSING).sum()), failing=failing)
-    unknown = states == verdict.NOT_EVALUATED
-    if not unknown.any():
+    counts = dict(one.states.value_counts().iter_rows())
+    failing = counts.get(verdict.FAILING, 0)
+    tally = Tally(evaluated=failing + counts.get(verdict.PASSING, 0), failing=failing)
+    unknown = counts.get(verdict.NOT_EVALUATED, 0)
+    if not unknown:
         return tally
     if one.reasons is None:
-        tally.miss(one.reason, int(unknown.sum()))
+        tally.miss(one.reason, unknown)
     else:
-        reasons = one.reasons.filter(unknown).fill_null(one.reason).value_counts()
+        told = one.reasons.filter(one.states == verdict.NOT_EVALUATED)
+        reasons = told.fill_null(one.reason).value_counts()
         for reason, count in reasons.iter_rows():
             tally.miss(str(reason), int(count))
     return tally

@@ -49,8 +49,8 @@ class Reporter:
         if not failing.len():
             return
         keys = one.keys if one.keys is not None else self.data.keys(one.form)
-        facts = {name: values.gather(failing).to_list() for name, values in one.facts.items()}
-        pointers = [None if each.rows is None else each.rows.gather(failing).to_list() for each in one.reads]
+        facts = {name: values[failing].to_list() for name, values in one.facts.items()}
+        pointers = [None if each.rows is None else each.rows[failing].to_list() for each in one.reads]
         for nth, row in enumerate(failing.to_list()):
             key = keys.row(row, named=True)
             here = None if one.keys is not None else row

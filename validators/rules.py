@@ -12,7 +12,7 @@ import polars as pl
 from schemas.study import CheckSpec
 from validators import verdict
 from validators.cells import COMPLETE
-from validators.dataset import Dataset
+from validators.dataset import Dataset, known
 from validators.references import Link
 from validators.sheet import Answer, Rule, Sheet
 from validators.verdict import NOT_APPLICABLE, NOT_EVALUATED, Read, Verdict
@@ -44,12 +44,12 @@ def restrict(data: Dataset, spec: CheckSpec, one: Verdict, population: Answer | 
         if population.refused is not None:
             return _all(one, f"population: {population.refused}")
         unknown = population.truth.is_null() & (states != NOT_APPLICABLE)
-        states = _where(~population.truth.fill_null(value=True), NOT_APPLICABLE, states)
+        states = _where(~known(population.truth, otherwise=True), NOT_APPLICABLE, states)
         states = _where(unknown, NOT_EVALUATED, states)
         reasons = _reasons(reasons, population.reasons, unknown)
     if spec.complete_only:
         status = data.table(one.form)["_status"]
-        states = _where((status != COMPLETE).fill_null(value=True), NOT_APPLICABLE, states)
+        states = _where(known(status != COMPLETE, otherwise=True), NOT_APPLICABLE, states)
     return replace(one, states=states, reasons=reasons)
 
 
@@ -59,13 +59,10 @@ def _verdict(sheet: Sheet, spec: CheckSpec, target: str, truth: Answer, populati
     form, _, column = target.rpartition(".")
     form = form or home
     rule = sheet.rule(spec.logic or "")
-    states = pl.DataFrame({"t": truth.truth}).select(
-        verdict.state(applies=pl.lit(value=True), fails=pl.col("t")).alias("t")
-    )["t"]
     one = Verdict(
         form=home,
         target=column,
-        states=states,
+        states=verdict.of_truth(truth.truth),
         reads=_inputs(sheet, spec, rule),
         facts=_facts(sheet, spec, rule),
         reasons=truth.reasons,
@@ -102,7 +99,7 @@ def _facts(sheet: Sheet, spec: CheckSpec, rule: Rule) -> dict[str, pl.Series]:
             continue
         values = sheet.data.table(link.form)[link.column]
         rows = sheet.rows(link)
-        laid = values if rows is None else values.gather(rows)
+        laid = values if rows is None else values[rows]
         facts.setdefault(link.column, laid)
         facts.setdefault(f"{link.at}.{link.column}", laid)
     return facts
@@ -115,13 +112,13 @@ def _moved(data: Dataset, one: Verdict, home: str, form: str, column: str) -> Ve
         one,
         form=form,
         target=column,
-        states=one.states.gather(back).fill_null(NOT_APPLICABLE),
+        states=one.states[back].fill_null(NOT_APPLICABLE),
         reads=(
             Read(form=form, column=column),
-            *(replace(each, rows=back if each.rows is None else each.rows.gather(back)) for each in one.reads),
+            *(replace(each, rows=back if each.rows is None else each.rows[back]) for each in one.reads),
         ),
-        facts={name: values.gather(back) for name, values in one.facts.items()},
-        reasons=None if one.reasons is None else one.reasons.gather(back),
+        facts={name: values[back] for name, values in one.facts.items()},
+        reasons=None if one.reasons is None else one.reasons[back],
     )
 
 
@@ -131,7 +128,7 @@ def _all(one: Verdict, reason: str) -> Verdict:
 
 
 def _where(mask: pl.Series, value: int, otherwise: pl.Series) -> pl.Series:
-    return pl.select(pl.when(mask).then(pl.lit(value, dtype=pl.UInt8)).otherwise(otherwise).alias("s"))["s"]
+    return verdict.constant(otherwise.len(), value).zip_with(mask, otherwise)
 
 
 def _reasons(first: pl.Series | None, second: pl.Series | None, where: pl.Series) -> pl.Series | None:

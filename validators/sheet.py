@@ -4,15 +4,15 @@ A sheet collects the links of all logic that was compiled on it and then builds 
 branching conditions are one ``select`` over it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from validators import references
 from validators.dataset import Dataset
-from validators.logic import parser
-from validators.logic.compile import Compiled, NotExecutable, compile_logic
+from validators.logic import parser, tree
+from validators.logic.compile import Compiled, NotExecutable, Resolved, Unresolved, compile_logic
 from validators.references import Link
 from validators.verdict import UNREADABLE, Read
 
@@ -21,6 +21,7 @@ from validators.verdict import UNREADABLE, Read
 class Rule:
     """Hold one compiled piece of logic: what it reads, and why it cannot be run here, if so."""
 
+    logic: str
     compiled: Compiled | None
     links: tuple[Link, ...]
     #: why nothing can be evaluated: not the language, not executable, a column that the site does not deliver
@@ -37,52 +38,78 @@ class Answer:
     refused: str | None = None
 
 
+@dataclass(slots=True)
+class _Kept:
+    """Hold what was worked out for one form's rows, whoever asks for it next."""
+
+    #: by their logic
+    rules: dict[str, Rule] = field(default_factory=dict)
+    #: columns beside the form's rows, by their names in a sheet
+    laid: dict[str, pl.Series] = field(default_factory=dict)
+    #: by the rule's logic
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
 class Sheet:
-    """Compile and run logic over the rows of one form."""
+    """Compile and run logic over the rows of one form; sheets of one form and dataset share what they worked out."""
 
     def __init__(self, data: Dataset, form: str) -> None:
         """Take the site's data and the form whose rows are judged."""
         self.data = data
         self.form = form
-        self._links: dict[str, Link] = {}
-        self._rules: dict[str, Rule] = {}
-        self._laid: dict[str, pl.Series] = {}
-        self._forms = [frame.form for frame in data.frames.values()]
-        self._resolver = references.resolver(data.study, data.form(form), forms=self._forms)
+        self._kept: _Kept = data.sheets.setdefault(form, _Kept())
+        forms = [frame.form for frame in data.frames.values()]
+        self._resolver = references.resolver(data.study, data.form(form), forms=forms)
 
     def rule(self, logic: str) -> Rule:
         """Compile logic once; a rule that cannot be run says why and is otherwise harmless."""
-        if logic not in self._rules:
-            self._rules[logic] = self._compile(logic)
-        return self._rules[logic]
+        rules = self._kept.rules
+        if logic not in rules:
+            rules[logic] = self._compile(logic)
+        return rules[logic]
 
     def _compile(self, logic: str) -> Rule:
         try:
             node = parser.parse(logic)
         except parser.LogicSyntaxError as error:
-            return Rule(compiled=None, links=(), refused=f"the logic cannot be read: {error}")
+            return Rule(logic=logic, compiled=None, links=(), refused=f"the logic cannot be read: {error}")
         resolve = self._resolver
         resolve.links = {}
         as_of = self.data.as_of.replace(tzinfo=None)
-        compiled = compile_logic(node, resolve, as_of=as_of, smart=resolve.smart)
+        compiled = compile_logic(node, self._resolved, as_of=as_of, smart=resolve.smart)
         links = tuple(resolve.links.values())
         if isinstance(compiled, NotExecutable):
-            return Rule(compiled=None, links=links, refused=f"the logic cannot be evaluated: {compiled.reason}")
+            return Rule(
+                logic=logic, compiled=None, links=links, refused=f"the logic cannot be evaluated: {compiled.reason}"
+            )
         for link in links:
             reason = None if link.column.startswith("_") else self.data.absent(link.form, link.column)
             if reason is not None:
-                return Rule(compiled=None, links=links, refused=f"{link.form}.{link.column}: {reason}")
-        self._links |= {link.name: link for link in links}
-        return Rule(compiled=compiled, links=links)
+                return Rule(logic=logic, compiled=None, links=links, refused=f"{link.form}.{link.column}: {reason}")
+        return Rule(logic=logic, compiled=compiled, links=links)
+
+    def _resolved(self, node: tree.Field) -> Resolved | Unresolved:
+        """Resolve a reference; what no row holds need not be asked of each row: most columns are clean."""
+        found = self._resolver(node)
+        if isinstance(found, Unresolved) or found.unparsable is None:
+            return found
+        link = self._resolver.links[found.column]
+        if not self.data.has_unreadable(link.form, link.column):
+            found = replace(found, unparsable=None)
+        if not self.data.has_words(link.form, link.column):
+            found = replace(found, missing_code=None, takes_codes=True)
+        return found
 
     def run(self, rules: Sequence[Rule]) -> list[Answer]:
         """Evaluate rules in one select; where that fails, one by one, so that one bad rule harms no other."""
-        sound = [rule for rule in rules if rule.compiled is not None]
+        answers = self._kept.answers
+        due = {rule.logic: rule for rule in rules if rule.compiled is not None and rule.logic not in answers}
         try:
-            answers = iter(self._evaluated(sound))
+            found = self._evaluated(list(due.values()))
         except (Exception, pl.exceptions.PanicException):
-            answers = iter([self._alone(rule) for rule in sound])
-        return [next(answers) if rule.compiled is not None else self._refusal(rule.refused) for rule in rules]
+            found = [self._alone(rule) for rule in due.values()]
+        answers |= zip(due, found, strict=True)
+        return [self._refusal(rule.refused) if rule.compiled is None else answers[rule.logic] for rule in rules]
 
     def _alone(self, rule: Rule) -> Answer:
         try:
@@ -106,7 +133,7 @@ class Sheet:
         ]
 
     def _refusal(self, reason: str | None) -> Answer:
-        truth = pl.repeat(None, self.data.height(self.form), dtype=pl.Boolean, eager=True)
+        truth = pl.Series([None], dtype=pl.Boolean).new_from_index(0, self.data.height(self.form))
         return Answer(truth=truth, reasons=None, refused=reason or UNREADABLE)
 
     def frame(self, rules: Sequence[Rule]) -> pl.DataFrame:
@@ -115,20 +142,24 @@ class Sheet:
         table = self.data.table(self.form)
         key = [table[name] for name in ("record", "event", "instrument", "instance")]
         for link in dict.fromkeys(link for rule in rules for link in rule.links):
-            if link.name in names and link.name not in self._laid:
-                self._lay(link)
-        return pl.DataFrame(key + [self._laid[name] for name in sorted(names & self._laid.keys())])
+            if link.name in names:
+                self._lay(link, names)
+        laid = self._kept.laid
+        return pl.DataFrame(key + [laid[name] for name in sorted(names & laid.keys())])
 
-    def _lay(self, link: Link) -> None:
+    def _lay(self, link: Link, names: Collection[str]) -> None:
         data, form, column = self.data, link.form, link.column
-        values = data.table(form)[column]
-        series = {link.name: values}
-        if not column.startswith("_"):
-            series |= {f"{link.name}?": data.unreadable(form, column), f"{link.name}!": data.word(form, column)}
+        if link.name in self._kept.laid:
+            return
+        series = {link.name: data.table(form)[column]}
+        if f"{link.name}?" in names:
+            series[f"{link.name}?"] = data.unreadable(form, column)
+        if f"{link.name}!" in names:
+            series[f"{link.name}!"] = data.word(form, column)
         rows = None if link.own else self.rows(link)
         for name, each in series.items():
-            laid = each if rows is None else each.gather(rows)
-            self._laid[name] = laid.alias(name)
+            laid = each if rows is None else each[rows]
+            self._kept.laid[name] = laid.alias(name)
 
     def rows(self, link: Link) -> pl.Series | None:
         """Give the rows that a link reads; None where it reads the judged row itself."""

@@ -87,7 +87,13 @@ def state(*, applies: pl.Expr, fails: pl.Expr, known: pl.Expr | None = None) -> 
 
 def constant(height: int, value: int) -> pl.Series:
     """Build a state column that says the same of every row."""
-    return pl.repeat(value, height, dtype=pl.UInt8, eager=True)
+    return pl.Series([value], dtype=pl.UInt8).new_from_index(0, height)
+
+
+def of_truth(truth: pl.Series) -> pl.Series:
+    """Turn what logic says of each row into states: true is a discrepancy, null is not known."""
+    states = truth.cast(pl.UInt8) + PASSING
+    return states.fill_null(NOT_EVALUATED) if states.null_count() else states
 
 
 def combine(states: list[int]) -> int:

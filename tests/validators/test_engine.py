@@ -344,7 +344,7 @@ def test_logic_that_breaks_while_running_takes_nothing_else_along():
     data = dataset.Dataset(bench.study(PAIR), [frame], site="zj", prefix="", as_of=bench.NOW)
     sheet = Sheet(data, "f")
     good = sheet.rule("[a] > [b]")
-    broken = replace(good, compiled=replace(good.compiled, truth=pl.col("nosuch") > 1))
+    broken = replace(good, logic="[nosuch] > 1", compiled=replace(good.compiled, truth=pl.col("nosuch") > 1))
     first, second = sheet.run([good, broken])
     assert first.truth.to_list() == [True]
     assert second.truth.to_list() == [None]

@@ -38,14 +38,14 @@ def dates(data: Dataset, form: str) -> pl.Series:
     """Date each row of a form: by the form's own date field, else by the date of its visit; null where neither."""
     table = data.table(form)
     own = data.form(form).date_field
-    found = pl.repeat(None, table.height, dtype=pl.Date, eager=True)
+    found = pl.Series([None], dtype=pl.Date).new_from_index(0, table.height)
     if own is not None and data.absent(form, own) is None:
         found = table[own].cast(pl.Date)
     anchor = data.study.visit_date
     if anchor is None or data.absent(anchor.form, anchor.field) is not None:
         return found
     visit = data.reading(form, anchor.form, anchor.field).values.cast(pl.Date)
-    return pl.select(pl.coalesce(found, visit).alias("date"))["date"]
+    return found.zip_with(found.is_not_null(), visit)
 
 
 def planned_days(data: Dataset, form: str) -> pl.Series:

@@ -51,16 +51,21 @@ def _equality(left: Piece, right: Piece, span: tree.Span, *, as_of: datetime) ->
         same = _equal_values(left, right, span, as_of=as_of)
     except Refusal:
         # `[age] = 'UNK'` compares no number with a text where 'UNK' can be a missing-data code.
-        if code is None or (left.literal is None and right.literal is None):
+        if not _may_equal_code(left, right) and not _may_equal_code(right, left):
             raise
-        return pieces.certain_or_null(code, (left, right), span, uncertain=False)
+        value = pl.lit(False) if code is None else code
+        return pieces.certain_or_null(value, (left, right), span, uncertain=False)
     if code is None:
         return same
     return pieces.certain_or_null(code | same.value, (same, left, right), span, uncertain=same.unknown is not None)
 
 
+def _may_equal_code(holder: Piece, other: Piece) -> bool:
+    return holder.takes_codes and other.literal is not None
+
+
 def _equal_codes(left: Piece, right: Piece) -> pl.Expr | None:
-    """Tell which rows are equal by missing-data code; None where neither side can hold one."""
+    """Tell which rows are equal by missing-data code; None where no row's is."""
     if left.missing is not None and right.missing is not None:
         return (left.missing == right.missing).fill_null(False)
     for holder, other in ((left, right), (right, left)):

@@ -48,13 +48,15 @@ class Resolved:
 
     The column is typed: Float64 or integers for NUMBER, Date, Datetime and Time for moments (without zone),
     String for TEXT and CODED, 0/1 for CHECKBOX; null is blank. `unparsable` names a Boolean column that is true
-    where a value is there but could not be typed; `missing_code` a String column with the missing-data code.
+    where a value is there but could not be typed; `missing_code` a String column with the missing-data code. Where no
+    row holds either, both are better left out; `takes_codes` then says that cells may hold codes all the same.
     """
 
     column: str
     kind: Kind
     unparsable: str | None = None
     missing_code: str | None = None
+    takes_codes: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -271,7 +273,8 @@ def _field(found: Resolved, span: tree.Span) -> Piece:
             value, kind = column.cast(pl.String), Kind.TEXT
         case _:
             value, kind = column, found.kind
-    return Piece(value=value, kind=kind, span=span, unknown=unknown, missing=missing, field=True)
+    codes = found.takes_codes or missing is not None
+    return Piece(value=value, kind=kind, span=span, unknown=unknown, missing=missing, takes_codes=codes, field=True)
 
 
 def _choice(span: tree.Span, condition: Piece, yes: Piece, no: Piece) -> Piece:

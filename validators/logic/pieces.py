@@ -15,6 +15,7 @@ at each level. The rules here mention operands once wherever possible; `weight` 
 results, and `compile` refuses beyond a limit, before polars sees it.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,7 @@ NUMERIC = frozenset({Kind.NUMBER, Kind.BOOLEAN})
 
 NUMBER_PATTERN = r"^([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))$"
 """What counts as a number in text: plain decimals. `1e3` is more often a code than a thousand."""
+_NUMBER = re.compile(NUMBER_PATTERN.removeprefix("^").removesuffix("$"))
 
 _NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 
@@ -61,8 +63,9 @@ class Piece:
 
     `kind` is NUMBER (Float64), TEXT (String), DATE, DATETIME, TIME or BOOLEAN. `unknown` is a Boolean
     expression without nulls, or None where no row can be unknown. `literal` is the text of a literal.
-    `missing` gives the missing-data code of a field's cell or null; `field` marks a direct reference. `weight`
-    counts the nodes of `value` and `unknown` (of a BOOLEAN, whose unknown is its null, those of `value`).
+    `missing` gives the missing-data code of a field's cell or null, or is None where no row holds one; `takes_codes`
+    says whether one could; `field` marks a direct reference. `weight` counts the nodes of `value` and `unknown` (of a
+    BOOLEAN, whose unknown is its null, those of `value`).
     """
 
     value: pl.Expr
@@ -71,6 +74,7 @@ class Piece:
     unknown: pl.Expr | None = None
     literal: str | None = None
     missing: pl.Expr | None = None
+    takes_codes: bool = False
     field: bool = False
     weight: int = 1
 
@@ -144,8 +148,7 @@ def literal_number(piece: Piece) -> float | None:
     """Return the number that a literal spells, quoted or not; None for anything else."""
     if piece.literal is None or piece.kind not in {Kind.NUMBER, Kind.TEXT}:
         return None
-    found = pl.Series([piece.literal]).str.extract(NUMBER_PATTERN, 1)[0]
-    return None if found is None else float(found)
+    return float(piece.literal) if _NUMBER.fullmatch(piece.literal) else None
 
 
 def is_blank(piece: Piece) -> pl.Expr:
@@ -197,6 +200,7 @@ def unreadable_where_null(value: pl.Expr, kind: Kind, source: Piece) -> Piece:
         span=source.span,
         unknown=unknown,
         missing=source.missing,
+        takes_codes=source.takes_codes,
         weight=1 + 3 * source.weight,
     )
 
