@@ -15,6 +15,8 @@ from validators.findings import Condition
 NOT_APPLICABLE, PASSING, FAILING, NOT_EVALUATED = 0, 1, 2, 3
 """What a check may say of a row; ``combine`` lets FAILING win over NOT_EVALUATED, that over PASSING."""
 
+_LITERALS = tuple(pl.lit(number, dtype=pl.UInt8) for number in range(4))
+
 CONDITIONS = (Condition.NOT_APPLICABLE, Condition.PASSING, Condition.FAILING, Condition.NOT_EVALUATED)
 """The words of the states, by their number."""
 
@@ -73,15 +75,14 @@ def state(*, applies: pl.Expr, fails: pl.Expr, known: pl.Expr | None = None) -> 
     unknown = fails.is_null() if known is None else fails.is_null() | ~known
     return (
         pl.when(applies.is_null())
-        .then(NOT_EVALUATED)
+        .then(_LITERALS[NOT_EVALUATED])
         .when(~applies)
-        .then(NOT_APPLICABLE)
+        .then(_LITERALS[NOT_APPLICABLE])
         .when(unknown)
-        .then(NOT_EVALUATED)
+        .then(_LITERALS[NOT_EVALUATED])
         .when(fails)
-        .then(FAILING)
-        .otherwise(PASSING)
-        .cast(pl.UInt8)
+        .then(_LITERALS[FAILING])
+        .otherwise(_LITERALS[PASSING])
     )
 
 
