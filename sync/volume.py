@@ -25,7 +25,10 @@ _FEW = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnTally:
-    """Count what one run changed in one column, in rows that stood before and still stand; parts add up."""
+    """Count what one run changed in one column, in rows that stood before and still stand; parts add up.
+
+    Rows of a record that has another name now are the same rows.
+    """
 
     #: cells that held a value before and hold another one now, or none
     changed: int = 0
@@ -33,6 +36,8 @@ class ColumnTally:
     emptied: int = 0
     #: cells that were blank before
     filled: int = 0
+    #: cells of rows under another name that hold a value and held one before: no count of standing rows has them
+    beside: int = 0
     #: class of log10(new / old) -> how many cells, and the sum of their log10
     ratios: Mapping[int, tuple[int, float]] = field(default_factory=dict)
 
@@ -46,6 +51,7 @@ class ColumnTally:
             changed=self.changed + other.changed,
             emptied=self.emptied + other.emptied,
             filled=self.filled + other.filled,
+            beside=self.beside + other.beside,
             ratios=ratios,
         )
 

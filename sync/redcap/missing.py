@@ -8,7 +8,7 @@ from schemas.pull import Delta
 from sync.redcap import traces
 from sync.redcap.changes import Request, Sighting, news
 from sync.redcap.logbook import Logbook
-from sync.redcap.names import follow
+from sync.redcap.names import Kind, follow
 
 
 def is_partial(sighting: Sighting, known: Known) -> bool:
@@ -75,14 +75,17 @@ def _excuses(
     """Count the known records that got another name since the last pull, without those of which it is known which.
 
     Each new name took one record away from the name that it had: one that was made since, one that has had another new
-    name since, or one that is known. What was given after the lists were made need not be in them.
+    name since, or one that is known. What was given after the lists were made need not be in them. A new name that
+    stands in another group was most likely given there, and explains nothing of this one.
     """
     listed = {name for act in sighting.logbook.acts for name in act.names}
     later = {name for act in book.acts for name in act.names} - listed
     before, blank = known.records(), book.traces.emptied
     names = follow(news(book, request), known=before, exist={*seen, *sighting.vanished, *later}, blank=blank)
     taken_over = delta.reborn - delta.renamed.keys() - names.dead - blank.keys()
-    return max(0, names.given - names.passing - names.strays - len(delta.renamed) - len(taken_over))
+    given = [name for name, kind in names.begun.items() if kind is Kind.NAMED]
+    elsewhere = sum(name in seen and name not in delta.record_ids for name in given)
+    return max(0, names.given - names.passing - names.strays - elsewhere - len(delta.renamed) - len(taken_over))
 
 
 def _unseen(delta: Delta, sighting: Sighting, seen: Collection[str]) -> int:

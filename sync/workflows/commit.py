@@ -31,6 +31,7 @@ from sync.workflows.judging import Judged
 from sync.workflows.measuring import Done, Stood
 from sync.workflows.past import Past
 from sync.workflows.reading import Reading
+from sync.workflows.renaming import Renamed
 from sync.workflows.results import QUERY_COUNTS, NightOptions, SiteResult
 
 log = structlog.get_logger()
@@ -164,6 +165,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     over = delta.gone | delta.reborn
     stood = Stood(subjects=known, rows_of_gone=tx.count_rows(reading.study, over) if over else 0)
     had = tx.count_rows(reading.study, delta.renamed.keys()) if delta.renamed else 0
+    renamed = Renamed(tx, reading.study, delta)
     # a name that went to another patient begins anew: one's rows are no change of the other's
     counts, held = StoreCounts(deleted=tx.end_records(delta.reborn, besides=())), Held()
     nothing: tuple[FormFrame, ...] = ()
@@ -173,6 +175,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
         if reading.absent:
             # columns that are left out go on holding what they hold
             frames = drift.carry(frames, tx.frames(reading.study, records), reading.absent)
+        counts += renamed.changes(frames, records)
         counts += tx.store(frames, mapping_version=version, complete=False, records=records)
         held.add(frames)
         _put_people(tx, judged, records, are_new=known.isdisjoint(records))

@@ -90,7 +90,7 @@ def columns(tx: SiteTransaction, stored: StoreCounts, limits: BrakesConfig) -> t
             column=column[1],
             changed=tally.changed,
             emptied=tally.emptied,
-            known=now[column] - tally.filled + tally.emptied if column in now else None,
+            known=now[column] + tally.beside - tally.filled + tally.emptied if column in now else None,
             factor=tally.factor,
         )
         for column, tally in tallies.items()

@@ -267,6 +267,16 @@ def test_a_look_that_another_site_asked_for_does_not_cut_the_log_short(sandbox: 
 
 
 @pytest.mark.parametrize("full", [False, True])
+def test_a_new_name_in_another_group_excuses_none_that_is_withheld(sandbox: Sandbox, full: bool) -> None:
+    grouped(sandbox)
+    south = mirror(sandbox, group="south")
+    sandbox.project("trial").rename_record("R0", "S0")
+    trial.spirit_away(sandbox, "R1")
+    delta = follow(south, full=full)
+    assert (delta.gone, delta.log_was_read, delta.untraced) == ({"R1"}, True, 1)
+
+
+@pytest.mark.parametrize("full", [False, True])
 def test_without_the_log_nothing_is_told_and_a_notice_says_so_only_where_something_is_gone(full: bool) -> None:
     with trial.serve(at=None) as sandbox:
         for number in range(3):

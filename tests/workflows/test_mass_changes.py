@@ -68,6 +68,25 @@ def test_another_unit_brakes_and_is_named(trial):
     assert weight["factor"] == pytest.approx(0.0113, rel=0.01)
 
 
+def test_another_unit_brakes_in_records_that_get_other_names_as_well(trial):
+    """One of the names goes to another patient at once."""
+    for number in range(RECORDS):
+        trial.write(f"R{number}", "day", height="5.58")
+        trial.handle.rename_record(f"R{number}", f"X{number}")
+    trial.write("R1", "start", initials="N1", sex="0")
+    stopped = night(trial)
+    assert (stopped.outcome, stopped.exit_code) == ("braked", 5)
+    what = f"visit.height: {RECORDS} of {RECORDS} known values would change"
+    assert f"{what}, as if the unit had changed (factor 0.0328)" in str(stopped.reason)
+
+
+def test_records_that_get_other_names_change_nothing(trial):
+    for number in range(RECORDS):
+        trial.handle.rename_record(f"R{number}", f"X{number}")
+    done = night(trial)
+    assert (done.exit_code, done.stored.cells_changed) == (0, 0), done.reason
+
+
 def test_known_values_are_those_that_stood_before_and_stand_still(trial):
     multiply(trial, 0.0113, 7)
     for number in range(8):  # rows that come and cells that are filled tonight were not known
