@@ -8,7 +8,7 @@ keeps the tip (``Tip``) outside of the database can prove that nothing is missin
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from sync.queries import fingerprint
@@ -28,6 +28,8 @@ GENESIS = "0" * 64
 """What the first row of a site has for the hash before it."""
 
 _TEXTS = ("comment", "old_raw", "new_raw", "old_value", "new_value")
+_HASHED = tuple(f.name for f in fields(QueryEvent) if f.name != "hash")
+_KEY = tuple(f.name for f in fields(QueryKey))
 _COPIED = frozenset(f.name for f in fields(QueryEvent)) & frozenset(f.name for f in fields(QueryEventDraft))
 
 
@@ -65,7 +67,7 @@ class Replayed:
 
 def key_digest(key: QueryKey, *, secret: bytes) -> str:
     """Hash a query's key with the warehouse's secret, since a record id may tell who the patient is."""
-    parts = [str(getattr(key, field.name)) for field in fields(QueryKey)]
+    parts = [str(getattr(key, name)) for name in _KEY]
     return fingerprint.digest(json.dumps(["key", *parts]), key=secret)
 
 
@@ -81,13 +83,21 @@ def canonical(event: QueryEvent) -> str:
 
     The form must never change: older rows are checked with it. A naive time raises ValueError.
     """
-    content = {f.name: _plain(getattr(event, f.name)) for f in fields(event) if f.name != "hash"}
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _canonical({name: getattr(event, name) for name in _HASHED})
+
+
+def _canonical(content: Mapping[str, object]) -> str:
+    plain = {name: _plain(value) for name, value in content.items()}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def hash_of(event: QueryEvent) -> str:
     """Hash a row: SHA-256 of its canonical JSON, 64 hex digits."""
-    return hashlib.sha256(canonical(event).encode()).hexdigest()
+    return _digest(canonical(event))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def seal(
@@ -205,17 +215,14 @@ def _event(draft: QueryEventDraft, *, tip: Tip, secret: bytes) -> QueryEvent:
         for name in _TEXTS
     }
     content["at"] = draft.at.astimezone(UTC)
-    event = QueryEvent(
-        **content,
-        site=site,
-        seq=seq,
-        check=draft.key.check,
-        key_digest=key_digest(draft.key, secret=secret),
-        prev_hash=tip.hash,
-        hash="",
-    )
-
-    return replace(event, hash=hash_of(event))
+    content |= {
+        "site": site,
+        "seq": seq,
+        "check": draft.key.check,
+        "key_digest": key_digest(draft.key, secret=secret),
+        "prev_hash": tip.hash,
+    }
+    return QueryEvent(**content, hash=_digest(_canonical(content)))
 
 
 def _breaks(before: QueryEvent | None, event: QueryEvent) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ import polars as pl
 from schemas.project import Instrument, ProjectStructure, RedcapEvent, RedcapField
 from schemas.study import column_of
 
-_QUOTED = re.compile(rb'"[^"]*"')
 _NOT_EXPORTED = ("descriptive",)
 
 
@@ -82,10 +81,10 @@ def _checked_height(body: bytes, width: int) -> int:
     polars refuses a row that is too long and fills one that is cut short with nulls without a word, so the separators
     outside quotes are counted here: quoted text is taken out first (a doubled quote is two quoted texts side by side).
     """
-    bare = _QUOTED.sub(b"", body) if b'"' in body else body
-    if b'"' in bare:
+    pieces = body.split(b'"')
+    if len(pieces) % 2 == 0:
         raise Malformed("a quoted cell is not closed: the reply is cut")
-    bare = bare.rstrip(b"\r\n")
+    bare = b"".join(pieces[::2]).rstrip(b"\r\n")
     lines = bare.count(b"\n") + 1
     if bare.count(b",") != lines * (width - 1):
         raise Malformed("a row has more or fewer cells than the header: the reply is cut")

@@ -6,6 +6,7 @@ COPY. Per-cell Python and SQLAlchemy's own row handling stay off this path.
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -51,8 +52,8 @@ def _for_sqlite(frame: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
         for name, dtype in frame.schema.items()
         if dtype.base_type() in _SQLITE_FORMATS
     ]
-    for part in frame.with_columns(texts).iter_slices(_ROWS_AT_ONCE):
-        yield from zip(*(column.to_list() for column in part.get_columns()), strict=True)
+    parts = frame.with_columns(texts).iter_slices(_ROWS_AT_ONCE)
+    return chain.from_iterable(zip(*(column.to_list() for column in part.get_columns()), strict=True) for part in parts)
 
 
 def insert(

@@ -23,7 +23,7 @@ def touched(slots: Sequence[Slot], *, cells: pl.DataFrame, changed: pl.DataFrame
     gone = vanished.group_by("event", "record").len()
     return Touched(
         columns=_columns(slots, cells) if cells.height else {},
-        records=frozenset(changed["record"]) | frozenset(gone["record"]),
+        records=frozenset(changed["record"].unique().to_list()) | frozenset(gone["record"].to_list()),
         vanished={(form, event, record): rows for event, record, rows in gone.iter_rows()},
     )
 

@@ -183,7 +183,7 @@ def _of_nobody(reading: Reading, *, leaving: Collection[str]) -> Judgement:
 
 
 def _records(snapshot: Snapshot) -> frozenset[str]:
-    return frozenset(snapshot.rows[snapshot.structure.record_field].unique())
+    return frozenset(snapshot.rows[snapshot.structure.record_field].unique().to_list())
 
 
 def _harmonised(snapshot: Snapshot, reading: Reading) -> Harmonised:

@@ -17,7 +17,7 @@ def subjects(judged: Judged) -> tuple[SubjectRow, ...]:
     for (record, _, _), day in infused.items():
         first[record] = min(day, first.get(record, day))
     structure = judged.snapshot.structure
-    records = judged.snapshot.rows[structure.record_field].unique(maintain_order=True)
+    records = judged.snapshot.rows[structure.record_field].unique(maintain_order=True).to_list()
     return tuple(SubjectRow(record=record, first_infusion=first.get(record)) for record in records)
 
 
