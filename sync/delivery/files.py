@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def write_csv(path: Path, rows: Sequence[ListRow], *, language: str) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([headings[name] for name in names])
-        for row in rows:
-            writer.writerow([lists.defuse(getattr(row, name)) for name in names])
+        cells = attrgetter(*names)
+        writer.writerows(map(lists.defuse, cells(row)) for row in rows)
 
 
 def write_workbook(path: Path, rows: Sequence[ListRow], *, language: str, title: str, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Lay out the query list that a site's coordinator works through. Pure: queries in, rows out."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -186,9 +187,12 @@ def columns(rows: Sequence[ListRow]) -> tuple[str, ...]:
     return names if any(row.instance > 1 for row in rows) else tuple(name for name in names if name != "instance")
 
 
+_LIKE_A_FORMULA = re.compile(r"\s*[=+\-@|\t\r]").match
+
+
 def defuse(value: object) -> object:
     """Put an apostrophe before a text that a spreadsheet would take for a formula; a number is left alone."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("=", "+", "-", "@", "|", "\t", "\r")):
+    if not isinstance(value, str) or not _LIKE_A_FORMULA(value):
         return value
     try:
         float(value)

@@ -35,16 +35,18 @@ def explained(
     untraced = 0
     told: tuple[str, ...] = ()
     lost = delta.gone - delta.moved_away - delta.renamed.keys()
-    if book is not None and request is not None:
+    if not lost:
+        pass
+    elif book is not None and request is not None:
         new_names = _excuses(delta, sighting, book, known, seen=seen, request=request)
         untraced = traces.untraced(lost, known.of(lost), book.traces, new_names=new_names)
-    elif lost and _hides_groups(delta, sighting, known):
+    elif _hides_groups(delta, sighting, known):
         untraced = len(lost)
         told += (
             f"{len(lost)} records are gone, and the server no longer tells the groups of any: the token's user may have"
             " been put into a data access group and see its records alone; ask the site's REDCap administrator",
         )
-    elif lost:
+    else:
         told += (
             f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",
         )

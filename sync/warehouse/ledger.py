@@ -20,7 +20,7 @@ def read_queries(connection: sa.Connection, site: str) -> tuple[Query, ...]:
     found = connection.execute(sa.select(query).where(query.c.site == site).order_by(query.c.number))
     names = tuple(found.keys())
     # plain dicts of plain tuples: a site's every query comes along here, each night
-    return tuple(query_rows.query(dict(zip(names, row, strict=True))) for row in found)
+    return tuple(query_rows.query(dict(zip(names, row, strict=True))) for row in found.all())
 
 
 def read_head(connection: sa.Connection, site: str) -> tuple[int, chain.Tip]:

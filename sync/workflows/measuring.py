@@ -52,7 +52,8 @@ def volume(done: Done, past: Past, columns: Sequence[ColumnChange], places: Sequ
     rows = done.held.rows + stored.deleted - stored.inserted
     counts = done.after.reconciled
     # a record that got another name is not gone; one whose name another patient bears is
-    gone = (stood.subjects - (delta.record_ids - delta.reborn)) - delta.renamed.keys()
+    there = delta.record_ids - delta.reborn if delta.reborn else delta.record_ids
+    gone = (stood.subjects - there) - delta.renamed.keys()
     explained = delta.renamed.keys() | delta.moved_away | delta.deleted_in_log
     known = stood.subjects | set(delta.renamed.values())
     moved = done.after.reconciled.drafts
