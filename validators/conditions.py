@@ -6,10 +6,8 @@ in an index that is built for a form when it is first asked about.
 
 from collections.abc import Mapping, Sequence
 
-import polars as pl
-
 from schemas.builtin import BUILTIN_IDS
-from schemas.coordinates import RowKey
+from schemas.coordinates import Parts, RowKey, places_of
 from validators import verdict
 from validators.cells import Cells
 from validators.dataset import Dataset
@@ -29,8 +27,8 @@ class SiteConditions:
             for each in several:
                 self._verdicts.setdefault((check, each.form, each.target), []).append(each)
         # no cached method: a cycle would keep the frames until the collector comes
-        self._index: dict[str, dict[RowKey, int]] = {}
-        self._keys: dict[int, dict[RowKey, int]] = {}
+        self._index: dict[str, dict[Parts, int]] = {}
+        self._keys: dict[int, dict[Parts, int]] = {}
 
     def at(self, *, check: str, row: RowKey, field: str) -> Condition | None:
         """Give the condition of a check at a cell; None where no such row was judged.
@@ -41,7 +39,7 @@ class SiteConditions:
         form = row.instrument
         if form not in self._data.delivered:
             return Condition.NOT_EVALUATED
-        place = self._indexed(form).get(row)
+        place = self._indexed(form).get(row.parts)
         if check in BUILTIN_IDS:
             if place is None:
                 return None
@@ -54,23 +52,15 @@ class SiteConditions:
 
     def _state(self, one: Verdict, row: RowKey, place: int | None) -> int | None:
         if one.keys is not None:
-            place = self._key_index(one).get(row)
+            place = self._key_index(one).get(row.parts)
         return None if place is None else int(one.states[place])
 
-    def _indexed(self, form: str) -> dict[RowKey, int]:
+    def _indexed(self, form: str) -> dict[Parts, int]:
         if form not in self._index:
-            self._index[form] = _index(self._data.frames[form].rows)
+            self._index[form] = places_of(self._data.frames[form].rows)
         return self._index[form]
 
-    def _key_index(self, one: Verdict) -> dict[RowKey, int]:
+    def _key_index(self, one: Verdict) -> dict[Parts, int]:
         if id(one) not in self._keys:
-            self._keys[id(one)] = {} if one.keys is None else _index(one.keys)
+            self._keys[id(one)] = {} if one.keys is None else places_of(one.keys)
         return self._keys[id(one)]
-
-
-def _index(rows: pl.DataFrame) -> dict[RowKey, int]:
-    names = ("site", "record", "event", "instrument", "instance")
-    return {
-        RowKey(site=site, record=record, event=event, instrument=instrument, instance=instance): place
-        for place, (site, record, event, instrument, instance) in enumerate(rows.select(names).iter_rows())
-    }

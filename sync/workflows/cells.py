@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.coordinates import KEY_COLUMNS, RowKey
+from schemas.coordinates import Parts, RowKey, places_of
 from schemas.frames import FormFrame
 from validators import messages
 
@@ -13,7 +13,7 @@ class Cells:
     def __init__(self, frames: Sequence[FormFrame]) -> None:
         """Keep the frames; a form is indexed when it is first asked for."""
         self._frames = {frame.form.name: frame for frame in frames}
-        self._places: dict[str, dict[tuple[object, ...], int]] = {}
+        self._places: dict[str, dict[Parts, int]] = {}
 
     def at(self, *, row: RowKey, field: str) -> tuple[str | None, str | None] | None:
         """Give raw and harmonised text of a cell; None where no such cell exists."""
@@ -22,9 +22,8 @@ class Cells:
             return None
         places = self._places.get(row.instrument)
         if places is None:
-            keys = frame.rows.select(KEY_COLUMNS).iter_rows()
-            places = self._places[row.instrument] = {key: place for place, key in enumerate(keys)}
-        place = places.get((row.site, row.record, row.event, row.instrument, row.instance))
+            places = self._places[row.instrument] = places_of(frame.rows)
+        place = places.get(row.parts)
         if place is None:
             return None
         return frame.raw[field][place], messages.text_of(frame.rows[field][place])
