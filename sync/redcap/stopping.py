@@ -1,9 +1,12 @@
 """Leave a pull at once when the program is told to stop: it has written nothing."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
+from queue import SimpleQueue
 from typing import TypeVar
 
 from sync.errors import Stopped
@@ -47,22 +50,50 @@ class StoppableClock:
         check(self._stop)
 
 
-def unless_stopped(stop: threading.Event, ask: Callable[[], T]) -> T:
-    """Do ``ask`` on a thread of its own, and leave it behind on a stop: a request that hangs cannot be ended."""
-    check(stop)
-    answer: Future[T] = Future()
+class Aside:
+    """Do one thing after another on a thread that a stop leaves behind: a request that hangs cannot be ended.
 
-    def work() -> None:
-        try:
-            answer.set_result(ask())
-        except BaseException as error:
-            answer.set_exception(error)
+    The thread begins with the first and ends when nobody holds this any more.
+    """
 
-    threading.Thread(target=work, daemon=True, name="request").start()
-    while True:
-        try:
-            return answer.result(_SLICE)
-        except TimeoutError:
-            if answer.done():
-                raise
-            check(stop)
+    def __init__(self, stop: threading.Event) -> None:
+        """Prepare; no thread is begun yet."""
+        self._stop = stop
+        self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._is_begun = False
+
+    def do(self, ask: Callable[[], T]) -> T:
+        """Give what ``ask`` gives, or raise what it raises; Stopped as soon as the program is told to stop."""
+        check(self._stop)
+        self._begin()
+        answer: Future[T] = Future()
+        self._asked.put(partial(_answer, answer, ask))
+        while True:
+            try:
+                return answer.result(_SLICE)
+            except TimeoutError:
+                if answer.done():
+                    raise
+                check(self._stop)
+
+    def _begin(self) -> None:
+        with self._lock:
+            if not self._is_begun:
+                # the thread knows the queue alone, or it would keep this from being let go
+                threading.Thread(target=_work, args=(self._asked,), daemon=True, name="requests").start()
+                weakref.finalize(self, self._asked.put, None)
+                self._is_begun = True
+
+
+def _work(asked: "SimpleQueue[Callable[[], None] | None]") -> None:
+    while (task := asked.get()) is not None:
+        task()
+        del task  # or what it holds would stay until the next comes
+
+
+def _answer(answer: "Future[T]", ask: Callable[[], T]) -> None:
+    try:
+        answer.set_result(ask())
+    except BaseException as error:
+        answer.set_exception(error)

@@ -25,7 +25,7 @@ from sync.ports.clock import Clock
 from sync.redcap.allowance import Allowance, PullTooLong
 from sync.redcap.circuit import Circuits
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
-from sync.redcap.stopping import StoppableClock, unless_stopped
+from sync.redcap.stopping import Aside, StoppableClock
 from sync.telemetry import Event
 
 _CHUNK = 256 * 1024
@@ -82,7 +82,7 @@ class Transport:
         Once ``stop`` is set every request, also one that is under way, ends with Stopped.
         """
         self._config = config
-        self._stop = stop
+        self._aside = None if stop is None else Aside(stop)
         self._clock = clock if stop is None else StoppableClock(clock, stop)
         self._paces = paces
         self._circuits = circuits
@@ -160,9 +160,9 @@ class Transport:
     def _unless_stopped(
         self, url: str, form: Mapping[str, str], host: str, ends: float
     ) -> tuple[Reply | None, SourceUnavailable | None]:
-        if self._stop is None:
+        if self._aside is None:
             return self._attempt(url, form, host, ends)
-        return unless_stopped(self._stop, lambda: self._attempt(url, form, host, ends))
+        return self._aside.do(lambda: self._attempt(url, form, host, ends))
 
     def _attempt(
         self, url: str, form: Mapping[str, str], host: str, ends: float
