@@ -171,7 +171,7 @@ class Project:
         if record is None:
             record = Record(name=name)
             self.records.put(record)
-        row = record.rows.setdefault(key, {})
+        row = record.rows.setdefault(self.records.shared(key), {})
         for column, value in cells.items():
             if value == "":
                 row.pop(column, None)

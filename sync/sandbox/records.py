@@ -39,6 +39,7 @@ class RecordStore:
         """Take the records over."""
         self._records = {record.name: record for record in records}
         self._order: list[str] | None = None
+        self._keys: dict[RowKey, RowKey] = {}
 
     def __len__(self) -> int:
         """Count the records."""
@@ -71,7 +72,12 @@ class RecordStore:
         """Add a record or replace the one of its name."""
         if record.name not in self._records:
             self._order = None
+        record.rows = {self.shared(key): cells for key, cells in record.rows.items()}
         self._records[record.name] = record
+
+    def shared(self, key: RowKey) -> RowKey:
+        """Give the one tuple that stands for a row's key in all records: most records hold the same rows."""
+        return self._keys.setdefault(key, key)
 
     def remove(self, name: str) -> Record | None:
         """Take a record out."""
