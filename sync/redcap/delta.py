@@ -153,14 +153,14 @@ def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, 
     before = known.records()
     gone = frozenset(before - delta.record_ids)
     parts, unchanged, missed = delta.parts, 0, None
-    if not delta.complete:
+    if not delta.complete and prints.rows:
         came = prints.frame()
         changed = sorted(differing_rows(known.of(prints.records()), came) | borne.reborn)
         unchanged = delta.parts.records - len(changed)
         field = sighting.structure.record_field
         parts = _one_part(parts.whole().filter(pl.col(field).is_in(changed)), field)
         prints = Known.of_frame(came.filter(pl.col("record").is_in(changed)))
-    elif sighting.is_reconciliation:
+    elif delta.complete and sighting.is_reconciliation:
         found = sighting.changed | sighting.logbook.named | _visible(sighting, known, groups, delta.record_ids)
         if sighting.logbook.problem:  # an incremental pull would have listed all keys
             found |= differing(known, prints, columns=ROW_KEY)
