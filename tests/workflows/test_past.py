@@ -6,7 +6,7 @@ from unittest import mock
 import polars as pl
 import pytest
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import known, pull
@@ -25,6 +25,7 @@ ROWS = st.lists(ROW, max_size=20, unique_by=lambda row: row[:4])
 
 
 @pytest.mark.parametrize("large", [2, known.LARGE])
+@settings(max_examples=40)
 @given(rows=ROWS, chance=st.randoms())
 def test_known_rows_are_the_same_bytes_in_any_order_and_come_back(large, rows, chance):
     shuffled = list(rows)
@@ -55,6 +56,7 @@ def test_a_record_stands_in_the_same_bucket_on_every_machine():
     assert xxhash.xxh3_64_intdigest("1") == 7335560060985733464
 
 
+@settings(max_examples=40)
 @given(before=ROWS, now=ROWS, split=st.randoms())
 def test_packed_in_buckets_says_what_one_frame_says(before, now, split):
     """What changes: some rows of before stand now as well."""
