@@ -139,7 +139,8 @@ def as_read(values: pl.Series, dtype: Any) -> pl.Series:
 
 def told(values: pl.DataFrame, slots: Iterable[Slot]) -> pl.DataFrame:
     """Write the cells of a frame as texts, of those slots' columns that it has."""
-    names = [slot.frame_column for slot in slots if slot.frame_column in values.columns]
+    there = frozenset(values.columns)
+    names = [slot.frame_column for slot in slots if slot.frame_column in there]
     return pl.DataFrame([text_of(values[name]) for name in names])
 
 

@@ -42,23 +42,28 @@ def row_hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slo
 
 def _hashes(place: pl.DataFrame, told: pl.DataFrame, texts: pl.DataFrame, slots: Iterable[Slot]) -> pl.Series:
     """Do a part, so that not all rows stand there as one text each."""
-    cells = [plain(place[name].cast(pl.String)).fill_null("") for name in PLACE]
-    cells += [_cell(slot.frame_column, told, texts) for slot in slots]
+    there = frozenset(texts.columns)
+    cells = [_or_blank(plain(place[name].cast(pl.String))) for name in PLACE]
+    cells += [_cell(slot.frame_column if slot.frame_column in there else None, told, texts) for slot in slots]
     lines = pl.select(pl.concat_str(map(pl.lit, cells), separator=_NEXT).str.strip_chars_end(_NEXT)).to_series()
     digests = list(map(xxhash.xxh3_64_intdigest, lines.to_list()))
     return pl.Series("row_hash", digests, pl.UInt64).reinterpret(signed=True)
 
 
-def _cell(column: str, told: pl.DataFrame, texts: pl.DataFrame) -> pl.Series:
-    """Write a column's cells: the text, and the value where it reads otherwise than the text.
+def _or_blank(texts: pl.Series) -> pl.Series:
+    return texts.fill_null("") if texts.null_count() else texts
+
+
+def _cell(column: str | None, told: pl.DataFrame, texts: pl.DataFrame) -> pl.Series:
+    """Write a column's cells: the text, and the value where it reads otherwise than the text; None: no such column.
 
     A cell may have a text without a value (unreadable) and a value without a text (derived by the mapping).
     """
-    if column not in texts.columns:
-        return pl.repeat("", texts.height, dtype=pl.String, eager=True)
+    if column is None:
+        return pl.Series([""]).new_from_index(0, texts.height)
     text, value = plain(texts[column]), told[column]
     differs = texts[column].ne_missing(value)
     if not differs.any():
-        return text.fill_null("")
+        return _or_blank(text)
     both = pl.concat_str(text.fill_null(_NOTHING), pl.lit(_READ), plain(value).fill_null(_NOTHING))
     return pl.select(pl.when(differs).then(both).otherwise(text.fill_null(""))).to_series()

@@ -206,7 +206,8 @@ def _untold(kept: pl.DataFrame) -> pl.Series:
 
 def _present(slots: Sequence[Slot], table: str, frame: pl.DataFrame) -> list[Slot]:
     """Leave out columns that the study no longer has: they keep what they hold."""
-    return [slot for slot in slots if slot.table_name == table and slot.frame_column in frame.columns]
+    there = frozenset(frame.columns)
+    return [slot for slot in slots if slot.table_name == table and slot.frame_column in there]
 
 
 def _insert(write: Write, batch: _Batch, slots: Sequence[Slot]) -> None:
@@ -223,7 +224,8 @@ def _update(write: Write, batch: _Batch, slots: Sequence[Slot]) -> tuple[pl.Data
     if not batch.rows.height:
         return batch.rows.select("record"), pl.DataFrame(schema=difference.CHANGE_SCHEMA)
     values, entered = _standing(write, slots, batch.rows.select(ROW))
-    compared = [slot for slot in slots if slot.frame_column in batch.rows.columns]
+    there = frozenset(batch.rows.columns)
+    compared = [slot for slot in slots if slot.frame_column in there]
     cells = difference.cells(compared, values, entered, batch.rows, batch.raw)
     touched = _holds(batch.rows, cells)
     for name in _PLACE:

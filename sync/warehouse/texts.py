@@ -44,7 +44,7 @@ def kept(slot: Slot, texts: pl.Series, told: pl.Series, values: pl.Series) -> pl
     if values.dtype == pl.Float64 and frames.POLARS_TYPES[slot.kind] == pl.Float64:
         same &= texts.is_null() | _is_plain(told, values)
     if same.all():
-        return pl.repeat(None, texts.len(), dtype=pl.String, eager=True)
+        return pl.Series([None], dtype=pl.String).new_from_index(0, texts.len())
     derived = texts.is_null() & told.is_not_null()
     doubled = pl.when(texts.str.starts_with(_NOTHING)).then(_NOTHING + texts).otherwise(texts)
     return pl.select(pl.when(same).then(None).when(derived).then(pl.lit(_NOTHING)).otherwise(doubled)).to_series()

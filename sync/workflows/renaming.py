@@ -65,8 +65,9 @@ def _of_form(before: FormFrame, after: FormFrame, former: Mapping[str, str], rec
         return StoreCounts()
     count = 0
     tallies: dict[Column, ColumnTally] = {}
+    there = frozenset(before.rows.columns)
     for name, field in columns_of(after.form).items():
-        if name == record_field or name not in before.rows.columns or name in after.absent:
+        if name == record_field or name not in there or name in after.absent:
             continue
         old, new = _alike(before.rows[name][pairs["was"]], after.rows[name][pairs["is"]])
         differs = old.ne_missing(new)

@@ -10,6 +10,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -58,12 +59,21 @@ def postgres_server() -> Iterator[sa.URL]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def database(server: sa.URL, *, like: str = "template1") -> Iterator[str]:
+    """Give the URL of a database that is a copy of another, ``like``, and is dropped at the end."""
+    name = f"syncline_{uuid.uuid4().hex[:12]}"
+    copied = str(sa.make_url(like).database) if "://" in like else like
+    made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(copied))
+    with psycopg.connect(_libpq(server), autocommit=True) as connection:
+        connection.execute(made)
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(_libpq(server), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def postgres_url(postgres_server: sa.URL) -> Iterator[str]:
     """Give the URL of an empty database that is dropped after the test."""
-    name = f"syncline_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(_libpq(postgres_server), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield postgres_server.set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(_libpq(postgres_server), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with database(postgres_server) as url:
+        yield url
