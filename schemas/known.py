@@ -28,9 +28,10 @@ LARGE = 200_000
 
 BUCKETS = 16
 
-_MARK = b"KNOWN\x00\x00\x02"
-_HEAD = struct.Struct("<8sQQI")
-"""The mark, a hash of all that follows the head, and how many rows and buckets there are."""
+_MARK, _FIRST_MARK = b"KNOWN\x00\x00\x02", b"KNOWN\x00\x00\x01"
+_HEAD, _FIRST_HEAD = struct.Struct("<8sQQI"), struct.Struct("<8sQI")
+"""The mark, a hash of all that follows the head, and how many rows and buckets there are; at first without the hash,
+and without the names beside the rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,16 +136,26 @@ class Known:
 
     @classmethod
     def from_bytes(cls, body: bytes) -> "Known":
-        """Read back what ``as_bytes`` wrote; ValueError for anything else."""
+        """Read back what ``as_bytes`` wrote, now or at first; ValueError for anything else."""
+        if len(body) >= _FIRST_HEAD.size and body.startswith(_FIRST_MARK):
+            return cls._first_written(body)
         if len(body) < _HEAD.size or not body.startswith(_MARK):
             raise ValueError("not what is known of a project's rows")
         _, digest, rows, number = _HEAD.unpack_from(body)
         if xxhash.xxh3_64_intdigest(memoryview(body)[_HEAD.size :]) != digest:
             raise ValueError("what is known of a project's rows is damaged")
-        lengths = struct.unpack_from(f"<{number}Q", body, _HEAD.size)
-        ends = list(accumulate(lengths, initial=_HEAD.size + 8 * number))
-        listed, *pieces = (body[start:end] for start, end in pairwise(ends))
+        listed, *pieces = _cut(body, _HEAD.size, number)
         return cls(rows=rows, pieces=tuple((piece,) for piece in pieces), listed=listed)
+
+    @classmethod
+    def _first_written(cls, body: bytes) -> "Known":
+        _, rows, number = _FIRST_HEAD.unpack_from(body)
+        try:
+            found = cls(rows=rows, pieces=tuple((piece,) for piece in _cut(body, _FIRST_HEAD.size, number)))
+            found.owners()  # no hash tells whether it can be read
+        except (struct.error, pl.exceptions.PolarsError):
+            raise ValueError("what is known of a project's rows cannot be read") from None
+        return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -208,6 +219,13 @@ def _owners_in(frame: pl.DataFrame) -> dict[str, str | None]:
     some = frame.select("record", "group")
     some = some.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in some.columns))
     return dict(zip(some["record"].to_list(), some["group"].to_list(), strict=True))
+
+
+def _cut(body: bytes, start: int, number: int) -> list[bytes]:
+    """Cut out so many pieces, whose lengths stand before them."""
+    lengths = struct.unpack_from(f"<{number}Q", body, start)
+    ends = accumulate(lengths, initial=start + 8 * number)
+    return [body[one:other] for one, other in pairwise(ends)]
 
 
 def _loose(piece: pl.DataFrame | bytes) -> pl.DataFrame:

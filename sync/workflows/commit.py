@@ -38,6 +38,11 @@ log = structlog.get_logger()
 
 _RECORDS_AT_ONCE = 2_000
 
+_DAMAGED = (
+    "what the last run kept of this site's rows could not be read: everything was pulled, and nothing told renamed"
+    " records from others, or records that are gone without a trace; look at what was closed and raised anew"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
@@ -302,6 +307,9 @@ def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, rele
     if left_out := drift.left_out(night.site.slug, catch.found.impact):
         notices.append(left_out)
         warnings.append(left_out)
+    if catch.past.is_damaged:
+        notices.append(_DAMAGED)
+        warnings.append(_DAMAGED)
     if not delta.record_ids:
         notices.append("the project holds no records yet")
     if delta.missed:

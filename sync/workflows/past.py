@@ -32,6 +32,8 @@ class Past:
     mapped: Mapping[str, Any] | None
     watermark: Watermark | None
     known: Known | None
+    #: something is kept of the rows that are known, and cannot be read
+    is_damaged: bool = False
     last_full: datetime | None
     #: columns were left out since, so that what changed in them shows in no pull but a complete one
     owes_full: bool = False
@@ -59,13 +61,15 @@ def read(reader: WarehouseReader, site: str) -> Past:
     last = reader.last_success(site)
     body = reader.memory(site, KNOWN)
     states = reader.states(site)
+    known = _known(body)
     return Past(
         remembered=states.get(PROJECT),
         accepted=states.get(drift.STATE),
         marks=states.get(drift.MARKS_STATE),
         mapped=states.get(mapped.STATE),
         watermark=_watermark(last.counts.get("watermark")) if last else None,
-        known=_known(body),
+        known=known,
+        is_damaged=body is not None and known is None,
         last_full=full.started if full else None,
         owes_full=bool(last and last.counts.get("full_is_owed")),
         cells=int(full.counts.get("cells_known", 0)) if full else 0,

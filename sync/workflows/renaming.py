@@ -27,16 +27,20 @@ class Renamed:
         self._tx = tx
         self._study = study
         self._former = {new: old for old, new in delta.renamed.items()}
+        self._record_field = delta.head.structure.record_field
         self._taken = delta.renamed.keys() & delta.reborn
         self._stood = tx.frames(study, sorted(self._taken)) if self._taken else ()
 
     def changes(self, frames: Sequence[FormFrame], records: Iterable[str]) -> StoreCounts:
         """Measure frames that are about to be stored; ``records``: all of which they may hold rows."""
         olds = {self._former[record] for record in records if record in self._former}
-        standing = sorted(olds - self._taken)
-        stood = (self._stood, self._tx.frames(self._study, standing) if standing else ())
-        each = [changes(some, frames, self._former, record_field=self._study.record_field) for some in stood]
-        return each[0] + each[1]
+        found = StoreCounts()
+        if olds & self._taken:
+            found += changes(self._stood, frames, self._former, record_field=self._record_field)
+        if standing := sorted(olds - self._taken):
+            stood = self._tx.frames(self._study, standing)
+            found += changes(stood, frames, self._former, record_field=self._record_field)
+        return found
 
 
 def changes(
@@ -45,7 +49,7 @@ def changes(
     """Count cells that changed in rows that stand under another name now. Pure.
 
     ``before``: rows as they stood under the old names, ``after``: rows as they came; ``former``: new name -> old one;
-    ``record_field`` holds the name itself.
+    ``record_field``: the site's field that holds the name itself.
     Only cells and columns are counted: that the rows came and went is counted where they are stored.
     """
     standing = {frame.form.name: frame for frame in before}
@@ -65,9 +69,11 @@ def _of_form(before: FormFrame, after: FormFrame, former: Mapping[str, str], rec
         return StoreCounts()
     count = 0
     tallies: dict[Column, ColumnTally] = {}
-    there = frozenset(before.rows.columns)
+    named = {column for column, field in after.site_fields.items() if field == record_field}
+    named |= {column for (_, _, column), field in after.site_fields_at.items() if field == record_field}
+    compared = frozenset(before.rows.columns) - named - after.absent.keys()
     for name, field in columns_of(after.form).items():
-        if name == record_field or name not in there or name in after.absent:
+        if name not in compared:
             continue
         old, new = _alike(before.rows[name][pairs["was"]], after.rows[name][pairs["is"]])
         differs = old.ne_missing(new)
@@ -76,7 +82,8 @@ def _of_form(before: FormFrame, after: FormFrame, former: Mapping[str, str], rec
         if not known.any():
             continue
         changed = known & differs
-        numbers = zip(old.filter(changed), new.filter(changed), strict=True) if field.kind in _NUMBERS else ()
+        pair = [values.filter(changed) for values in (old, new)] if field.kind in _NUMBERS else []
+        numbers = zip(*(values.cast(pl.Float64, strict=False) for values in pair), strict=True)
         tallies[after.form.name, name] = ColumnTally(
             changed=int(changed.sum()),
             emptied=int((changed & new.is_null()).sum()),
@@ -88,4 +95,9 @@ def _of_form(before: FormFrame, after: FormFrame, former: Mapping[str, str], rec
 
 def _alike(old: pl.Series, new: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Bring both to one type; a column that changed its kind is compared as text."""
-    return (old, new) if old.dtype == new.dtype else (old.cast(pl.String), new.cast(pl.String))
+    return (old, new) if old.dtype == new.dtype else (_text(old), _text(new))
+
+
+def _text(values: pl.Series) -> pl.Series:
+    texts = values.cast(pl.String)
+    return texts.str.strip_suffix(".0") if values.dtype.is_float() else texts

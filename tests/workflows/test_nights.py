@@ -158,6 +158,19 @@ def test_an_unchanged_night_asks_for_one_row_a_record(trial):
     assert quiet.document()["rows_asked"] == quiet.rows_asked
 
 
+def test_what_was_kept_of_the_rows_and_cannot_be_read_is_told_of(trial):
+    app = trial.apps["one"]
+    with app.warehouse()._engine.begin() as writing:
+        done = writing.execute(sa.text("UPDATE site_memory SET body = X'4B4E' WHERE name = 'known_rows'"))
+        assert done.rowcount == 1
+    (site,) = small.run_night(app).sites
+    assert (site.exit_code, site.kind) == (0, "full")
+    assert any("kept of this site's rows could not be read" in each for each in site.warnings)
+    trial.move(timedelta(hours=20))
+    (site,) = small.run_night(app).sites
+    assert (site.kind, site.warnings) == ("incremental", ())
+
+
 @pytest.mark.parametrize(("hours", "asked_again"), [(2, False), (24, True)])
 def test_the_overlap_that_is_asked_for_again_is_the_configured_one(trial, hours, asked_again):
     app = changed(trial, "[brakes]\n", f"[run]\noverlap_hours = {hours}\n[brakes]\n")

@@ -1,5 +1,6 @@
 """What a run leaves for the next one comes back as it was, in the same bytes whatever nights it came by."""
 
+import struct
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -86,6 +87,22 @@ def test_known_rows_that_were_damaged_are_refused():
     body = past.packed(Known.of_frame(frame([("1", None, None, None, None, 5)])))
     with pytest.raises(ValueError, match="is damaged"):
         past.unpacked(body[:-40] + bytes(40))
+
+
+@pytest.mark.parametrize("large", [2, known.LARGE])
+def test_what_the_first_versions_kept_is_read_as_well(large):
+    rows = [(f"R{number}", None, None, None, "north", number) for number in range(6)]
+    with mock.patch.multiple(known, LARGE=large, BUCKETS=3):
+        bodies = [known._packed(each) for each in Known.of_frame(frame(rows)).buckets()]
+        head = struct.pack("<8sQI", b"KNOWN\0\0\1", len(rows), len(bodies))
+        body = b"".join([head, struct.pack(f"<{len(bodies)}Q", *map(len, bodies)), *bodies])
+        back = past.unpacked(body)
+        assert sorted(back.frame().iter_rows()) == rows
+        assert back.owners() == {f"R{number}": "north" for number in range(6)}
+        with pytest.raises(ValueError, match="cannot be read"):
+            past.unpacked(body[:-60] + bytes(60))
+        with pytest.raises(ValueError, match="cannot be read"):
+            past.unpacked(head)
 
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
