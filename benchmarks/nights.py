@@ -2,7 +2,8 @@
 
 The sandbox runs in a process of its own. Rows are what the server sent as records or as log entries, whatever for;
 cells are what it filled in them, which is what REDCap's own data table has a row for; seconds are those of the whole
-night: pull, judge, store, follow up. Run as ``python -m benchmarks.nights``.
+night: pull, judge, store, follow up. Nights of each kind run in turn, and their medians are compared. Run as
+``python -m benchmarks.nights``.
 """
 
 import argparse
@@ -166,6 +167,9 @@ def main() -> None:
     parser.add_argument("--fields", type=int, default=18)
     parser.add_argument("--share", type=float, default=0.01, help="share of records that change")
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="full, changed and unchanged nights in turn; medians count"
+    )
     parser.add_argument("--serve", nargs=3, type=int, metavar="N", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
@@ -178,29 +182,31 @@ def main() -> None:
         weekly = f"{clock.now() + timedelta(hours=50):%a}".lower()
         app = program.build(Path(folder), server.url, batch=given.batch, clock=clock, weekly=weekly)
 
-        def night(title: str, *, full: bool, after: int = 25) -> tuple[float, Served]:
-            """Run a night, some hours after the one before; after 25, what that one saw is not asked for again."""
+        def night(title: str, *, full: bool, after: int = 3) -> tuple[float, Served]:
+            """Run a night, some hours after the one before; after 3, what that one saw is not asked for again."""
             clock.hours += after
             server.ahead(clock.hours)
             return _night(app, title, full=full)
 
         print(f"{'':28}{'kind':12}{'requests':>9}{'rows':>10}{'cells':>10}{'MB':>9}{'s':>9}")
-        first, _ = night("first night", full=True)
-        again, whole = night("full night again", full=True)
-        night("by watermark", full=False)
-        change(server.url, design, given.share, value="77")
-        changed, some = night(f"{given.share:.0%} of records changed", full=False)
-        night("overlap of that", full=False)
-        night("overlap of nothing", full=False)
-        nights = [night("nothing changed", full=False, after=1) for _ in range(UNCHANGED_NIGHTS)]
-        unchanged, none = statistics.median(seconds for seconds, _ in nights), nights[-1][1]
-    full = min(first, again)
+        night("first night", full=True)
+        fulls, changes, unchanged = [], [], []
+        for number in range(given.rounds):
+            fulls.append(night("full night again", full=True))
+            night("by watermark", full=False)
+            change(server.url, design, given.share, value=str(77 + number))
+            changes.append(night(f"{given.share:.0%} of records changed", full=False))
+            night("overlap of that", full=False)
+            night("overlap of nothing", full=False)
+            unchanged += [night("nothing changed", full=False, after=1) for _ in range(UNCHANGED_NIGHTS)]
+    full, changed, nothing = (statistics.median(seconds for seconds, _ in each) for each in (fulls, changes, unchanged))
+    whole, some, none = (each[-1][1] for each in (fulls, changes, unchanged))
     timing.verdict("changed night, rows / full", some.rows / whole.rows, CHANGED_ROWS)
     timing.verdict("changed night, filled cells / full", some.cells / whole.cells, CHANGED_ROWS)
     timing.verdict("changed night, time / full", changed / full, CHANGED_TIME)
     timing.verdict("unchanged night, rows / full", none.rows / whole.rows, UNCHANGED_ROWS)
     timing.verdict("unchanged night, filled cells / full", none.cells / whole.cells, UNCHANGED_ROWS)
-    timing.verdict("unchanged night, time / full", unchanged / full, UNCHANGED_TIME)
+    timing.verdict("unchanged night, time / full", nothing / full, UNCHANGED_TIME)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ url = "sqlite:///warehouse.sqlite"
 [transport]
 batch_records = {batch}
 requests_per_minute = 100000
+[run]
+overlap_hours = 2
 [schedule]
 weekly_full = "{weekly}"
 [delivery]

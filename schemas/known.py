@@ -96,9 +96,11 @@ class Known:
         if self.listed is not None:
             listed = _loose(self.listed)
             return dict(zip(listed["record"].to_list(), listed["group"].to_list(), strict=True))
-        return {
-            record: group for frame in self.buckets(len(self.pieces)) for record, group in _owners_in(frame).items()
-        }
+        found: dict[str, str | None] = {}
+        for frame in self.buckets(len(self.pieces)):
+            owners = _owners_of(frame)
+            found.update(zip(owners["record"].to_list(), owners["group"].to_list(), strict=True))
+        return found
 
     def of(self, records: Collection[str]) -> pl.DataFrame:
         """Give the rows of some records."""
@@ -123,13 +125,13 @@ class Known:
 
     def as_bytes(self) -> bytes:
         """Write so that the same rows are the same bytes, whatever nights they came by."""
-        owners: dict[str, str | None] = {}
+        owners = [pl.DataFrame(schema=_OWNERS_SCHEMA)]
         bodies = [b""]
         for frame in self.buckets():
-            rows = frame.sort(ROW_KEY)
-            owners |= _owners_in(rows)
+            rows = _in_order(frame)
+            owners.append(_owners_of(rows))
             bodies.append(_packed(rows))
-        bodies[0] = _packed(pl.DataFrame(sorted(owners.items()), schema=_OWNERS_SCHEMA, orient="row"))
+        bodies[0] = _packed(pl.concat(owners).sort("record"))
         lengths = struct.pack(f"<{len(bodies)}Q", *map(len, bodies))
         body = b"".join([lengths, *bodies])
         return _HEAD.pack(_MARK, xxhash.xxh3_64_intdigest(body), self.rows, len(bodies)) + body
@@ -214,11 +216,17 @@ def differing_rows(before: pl.DataFrame, now: pl.DataFrame, columns: Collection[
     return {*one, *other}
 
 
-def _owners_in(frame: pl.DataFrame) -> dict[str, str | None]:
-    # a record's rows mostly stand together, and few are cheaper to look up than many
-    some = frame.select("record", "group")
-    some = some.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in some.columns))
-    return dict(zip(some["record"].to_list(), some["group"].to_list(), strict=True))
+def _owners_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give record and group of the last of the rows of one record that stand together, which mostly are all."""
+    return frame.filter(pl.col("record").ne_missing(pl.col("record").shift(-1))).select("record", "group")
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by ROW_KEY; where each record's rows stand in their order already, and events tell them apart, by record."""
+    rows = frame.sort("record", maintain_order=True)
+    record, event = pl.col("record"), pl.col("event")
+    follows = (record != record.shift()) | (event > event.shift())
+    return rows if rows.select(follows.fill_null(False).slice(1).all()).item() else frame.sort(ROW_KEY)
 
 
 def _cut(body: bytes, start: int, number: int) -> list[bytes]:
