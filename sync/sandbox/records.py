@@ -51,7 +51,7 @@ class RecordStore:
 
     def __iter__(self) -> Iterator[Record]:
         """Yield all records in natural order of their names."""
-        return (self._records[name] for name in self.names())
+        return map(self._records.__getitem__, self.names())
 
     def names(self) -> list[str]:
         """List the names in natural order."""

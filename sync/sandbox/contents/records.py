@@ -84,15 +84,17 @@ def _csv_header(call: Call, made: Plan) -> list[str]:
 
 def _csv_of_ids(call: Call, made: Plan) -> bytes:
     """Write a list of ids: what follows the id is written once for all rows of a kind."""
-    write = wire.csv_cell_writer(call.delimiter)
-    tails: dict[tuple[object, ...], str] = {}
+    write, needs = wire.csv_cell_writer(call.delimiter), wire.csv_cell_test(call.delimiter)
+    rows = _kept(call, list(export.listed_ids(call.project, call.access, made)))
+    quotes = bool(needs("".join([name for name, _ in rows])))
     lines = [wire.to_csv(_csv_header(call, made), (), call.delimiter).decode("utf-8")]
-    for name, rest in _kept(call, list(export.listed_ids(call.project, call.access, made))):
+    tails: dict[tuple[object, ...], str] = {}
+    for name, rest in rows:
         tail = tails.get(rest)
         if tail is None:
             cells = ["", *(write(str(cell)) for cell in rest)]
             tail = tails[rest] = call.delimiter.join(cells) + "\n"
-        lines.append(write(name) + tail)
+        lines.append((write(name) if quotes else name) + tail)
     return "".join(lines).encode("utf-8")
 
 
