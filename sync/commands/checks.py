@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sync.commands import output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 
 if TYPE_CHECKING:
     from schemas.study import Study
@@ -61,12 +61,12 @@ def list_checks(invocation: Invocation, study: str | None, as_json: bool, csv_pa
         for spec in (*builtin.builtin_checks(), *chosen.checks)
     ]
     columns = [
-        Column(key="check", title="Check", style="bold"),
+        Column(key="check", title="Check", style="bold", whole=True),
         Column(key="severity", title="Severity"),
-        Column(key="category", title="Category"),
+        Column(key="category", title="Category", gives_way=2),
         Column(key="form", title="Form"),
-        Column(key="title", title="Title"),
-        Column(key="rule", title="Logic or library check"),
+        Column(key="title", title="Title", least=20),
+        Column(key="rule", title="Logic or library check", gives_way=1, least=20),
         Column(key="version", title="version", optional=True),
     ]
     output.show(

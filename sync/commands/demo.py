@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sync.commands import output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 from sync.reports.documents import tally
 
 if TYPE_CHECKING:

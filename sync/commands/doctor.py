@@ -8,9 +8,9 @@ import click
 
 from sync import errors
 from sync.commands import doctor_machine, doctor_site, output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 from sync.commands.doctor_check import Check
-from sync.commands.output import Column
 
 
 @click.command("doctor")

@@ -6,30 +6,15 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sync.commands.column import Column
 from sync.delivery import lists
 
 FORMAT = "syncline/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """Describe one column of a listing."""
-
-    #: key of the row
-    key: str
-    title: str
-    right: bool = False
-    style: str | None = None
-    #: shown only where the terminal is wide enough, or in CSV
-    optional: bool = False
-    #: never broken over lines: something to be copied
-    whole: bool = False
 
 
 def emit_json(document: Mapping[str, Any]) -> None:
@@ -57,23 +42,36 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
     from rich import box
     from rich.table import Table
 
+    from sync.commands.fitting import fit
+
     if not rows:
         click.echo(f"{title}: none.")
         return
     console = console_out()
+    cells = [["" if row.get(column.key) is None else str(row[column.key]) for row in rows] for column in columns]
+    fitted = fit(columns, cells, console.width)
+    left_out = [column.title for at, column in enumerate(columns) if at not in fitted.shown]
+    if left_out:
+        caption = "\n".join(filter(None, [caption, f"Left out in {console.width} columns: {', '.join(left_out)}"]))
     shown = Table(
-        title=title, title_justify="left", caption=caption or None, caption_justify="left", box=box.SIMPLE_HEAD
+        title=title,
+        title_justify="left",
+        caption=caption or None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, fitted.gap - 2, 0, 1),
     )
-    for column in columns:
+    for at, width in zip(fitted.shown, fitted.widths, strict=True):
+        column = columns[at]
         shown.add_column(
             column.title,
             justify="right" if column.right else "left",
             style=column.style,
             overflow="fold",
-            no_wrap=column.whole,
+            width=width,
         )
-    for row in rows:
-        shown.add_row(*(text(row.get(column.key)) for column in columns))
+    for row in zip(*(cells[at] for at in fitted.shown), strict=True):
+        shown.add_row(*(text(cell) for cell in row))
     console.print(shown)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sync.commands import output
-from sync.commands.output import Column
+from sync.commands.column import Column
 from sync.config import BrakesConfig
 from sync.ports.stored import ParkedRun
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from sync.commands import output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 from sync.ports.stored import QueryFilter
 
 STATES = ("CANDIDATE", "OPEN", "ANSWERED", "CLOSED", "CANCELLED")
@@ -19,16 +19,16 @@ CLOSE_REASONS = ("corrected", "confirmed", "data_unavailable", "not_applicable",
 CANCEL_REASONS = ("raised_in_error", "duplicate", "check_retired", "check_changed")
 
 COLUMNS = [
-    Column(key="number", title="Query", style="bold"),
-    Column(key="record", title="Patient"),
+    Column(key="number", title="Query", style="bold", whole=True),
+    Column(key="record", title="Patient", whole=True),
     Column(key="event", title="Visit"),
     Column(key="site_field", title="Field"),
-    Column(key="raw", title="As entered"),
-    Column(key="message", title="Question"),
-    Column(key="severity", title="Sev."),
+    Column(key="raw", title="As entered", gives_way=2),
+    Column(key="message", title="Question", least=28),
+    Column(key="severity", title="Sev.", gives_way=3),
     Column(key="state", title="State"),
-    Column(key="condition", title="Now"),
-    Column(key="age_days", title="Days", right=True),
+    Column(key="condition", title="Now", gives_way=4),
+    Column(key="age_days", title="Days", right=True, gives_way=1),
     *(
         Column(key=name, title=name, optional=True)
         for name in (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sync.commands import output, stopping
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 from sync.reports.documents import tally
 
@@ -65,15 +66,15 @@ def command(
 def show(result: "RunResult") -> None:
     """Print one line a site."""
     columns = [
-        output.Column(key="site", title="Site"),
-        output.Column(key="outcome", title="Outcome"),
-        output.Column(key="records", title="Records", right=True),
-        output.Column(key="rows", title="Rows +/~/-", right=True),
-        output.Column(key="cells", title="Cells changed", right=True),
-        output.Column(key="findings", title="Findings"),
-        output.Column(key="queries", title="Queries"),
-        output.Column(key="unchecked", title="Not checked", right=True),
-        output.Column(key="seconds", title="s", right=True),
+        Column(key="site", title="Site"),
+        Column(key="outcome", title="Outcome"),
+        Column(key="records", title="Records", right=True),
+        Column(key="rows", title="Rows +/~/-", right=True),
+        Column(key="cells", title="Cells changed", right=True),
+        Column(key="findings", title="Findings"),
+        Column(key="queries", title="Queries"),
+        Column(key="unchecked", title="Not checked", right=True),
+        Column(key="seconds", title="s", right=True),
     ]
     rows = [
         {

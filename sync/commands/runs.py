@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from sync.commands import output, parked_runs
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 from sync.ports.stored import ParkedRun, RunRow
 
 COLUMNS = [

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from sync.commands import output
+from sync.commands.column import Column
 
 
 @click.group("sandbox")
@@ -75,10 +76,10 @@ def list_projects(state_dir: Path, as_json: bool, csv_path: Path | None) -> None
     from sync.sandbox.sandbox import Sandbox
 
     columns = [
-        output.Column(key="slug", title="Project"),
-        output.Column(key="project_id", title="Id", right=True),
-        output.Column(key="title", title="Title"),
-        output.Column(key="records", title="Records", right=True),
+        Column(key="slug", title="Project"),
+        Column(key="project_id", title="Id", right=True),
+        Column(key="title", title="Title"),
+        Column(key="records", title="Records", right=True),
     ]
     rows = Sandbox(state=state_dir).projects()
     output.show(name="projects", title="Sandbox", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path)

@@ -8,8 +8,8 @@ import click
 
 from sync import errors
 from sync.commands import output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 
 
 @click.group("sites")
@@ -36,12 +36,12 @@ def list_sites(invocation: Invocation, as_json: bool, csv_path: Path | None) -> 
         for site in invocation.app.config.sites
     ]
     columns = [
-        Column(key="site", title="Site", style="bold"),
+        Column(key="site", title="Site", style="bold", whole=True),
         Column(key="name", title="Name"),
-        Column(key="prefix", title="Prefix"),
+        Column(key="prefix", title="Prefix", gives_way=2),
         Column(key="project_id", title="Project", right=True),
-        Column(key="url", title="API"),
-        Column(key="language", title="Lang."),
+        Column(key="url", title="API", least=24),
+        Column(key="language", title="Lang.", gives_way=1),
         Column(key="enabled", title="Enabled"),
         Column(key="mapping", title="mapping", optional=True),
     ]

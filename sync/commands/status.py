@@ -8,24 +8,24 @@ from zoneinfo import ZoneInfo
 import click
 
 from sync.commands import output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 from sync.ports.stored import LeaseRow
 
 AGED_DAYS = 14
 """An open query older than this counts as aged (median time to answer of a well-run site: 7 to 14 days)."""
 
 COLUMNS = [
-    Column(key="site", title="Site", style="bold"),
-    Column(key="name", title="Name"),
+    Column(key="site", title="Site", style="bold", whole=True),
+    Column(key="name", title="Name", gives_way=4),
     Column(key="last_success_ago", title="Last success"),
     Column(key="last_outcome", title="Last outcome"),
     Column(key="open", title="Open", right=True),
-    Column(key="aged", title=f"> {AGED_DAYS} d", right=True),
-    Column(key="answered", title="Answered", right=True),
-    Column(key="candidates", title="Candidates", right=True),
-    Column(key="parked", title="Parked", right=True),
-    Column(key="notices", title="Notices", right=True),
+    Column(key="aged", title="Aged", right=True, gives_way=1),
+    Column(key="answered", title="Answered", right=True, gives_way=1),
+    Column(key="candidates", title="Candidates", right=True, gives_way=2),
+    Column(key="parked", title="Parked", right=True, gives_way=1),
+    Column(key="notices", title="Notices", right=True, gives_way=3),
     Column(key="stale", title=""),
     Column(key="last_success", title="last_success", optional=True),
     Column(key="working", title="working", optional=True),
@@ -36,7 +36,12 @@ COLUMNS = [
 @output.listing_options
 @pass_invocation
 def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int:
-    """Show one line a site; exit 1 where a site had no success for longer than run.stale_after_hours."""
+    """Show one line a site; exit 1 where a site had no success for longer than run.stale_after_hours.
+
+    Aged: queries that have been open for more than 14 days.
+    """
+    from sync.workflows import lease
+
     app = invocation.app
     now = app.clock.now()
     limit = timedelta(hours=app.config.run.stale_after_hours)
@@ -49,6 +54,8 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
         stale = site.enabled and (last is None or not -limit <= now - last <= limit)
         queries = each.queries if each else {}
         said = each.last_run.counts if each and each.last_run else {}
+        held = each.lease if each else None
+        at_work = None if held is None or lease.is_dead(held) else held
         rows.append(
             {
                 "site": site.slug,
@@ -65,9 +72,9 @@ def command(invocation: Invocation, as_json: bool, csv_path: Path | None) -> int
                 "parked": each.parked if each else 0,
                 "notices": len(said.get("notices", ())),
                 "warnings": list(said.get("warnings", ())),
-                "working": each.lease.run_id if each and each.lease else None,
-                "working_since": each.lease.taken_at.isoformat(timespec="seconds") if each and each.lease else None,
-                "work": _work(each.lease, now, app.config.study.zone) if each and each.lease else None,
+                "working": at_work.run_id if at_work else None,
+                "working_since": at_work.taken_at.isoformat(timespec="seconds") if at_work else None,
+                "work": _work(held, now, app.config.study.zone) if held else None,
                 "enabled": site.enabled,
                 "stale": stale if as_json else ("STALE" if stale else "" if site.enabled else "disabled"),
             }
@@ -90,6 +97,11 @@ def _work(held: LeaseRow, now: datetime, zone: ZoneInfo) -> str:
     """Say which run works on a site, and whether it still shows a sign of life."""
     from sync.workflows import lease
 
+    if lease.is_dead(held):
+        return (
+            f"run {held.run_id} was killed while it worked here ({lease.since(held, zone=zone)}, {held.holder});"
+            " nothing of it was stored, and nothing of it holds up the next run"
+        )
     words = f"run {held.run_id} works here {lease.since(held, zone=zone)} ({held.holder})"
     if not lease.is_old(held, now):
         return words

@@ -8,6 +8,7 @@ import click
 
 from sync import errors
 from sync.commands import output, progress
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _gravest(codes: Sequence[int]) -> int:
 
 
 def _write_files(rows: Sequence[dict[str, Any]], csv_path: Path | None, xlsx_path: Path | None) -> None:
-    columns = [output.Column(key=name, title=name) for name in CSV_COLUMNS]
+    columns = [Column(key=name, title=name) for name in CSV_COLUMNS]
     if csv_path:
         output.write_csv(csv_path, columns, rows)
     if xlsx_path:

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from sync.commands import output
+from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
-from sync.commands.output import Column
 
 
 @click.group("warehouse")
