@@ -102,3 +102,17 @@ def since(lease: LeaseRow, *, zone: ZoneInfo) -> str:
 def is_old(lease: LeaseRow, now: datetime) -> bool:
     """Tell whether a lease shows no sign of life."""
     return now - lease.heartbeat_at > OLD
+
+
+def is_dead(lease: LeaseRow) -> bool:
+    """Tell whether the process that took a lease is known to be gone: it was of this machine and is no more."""
+    host, _, number = lease.holder.rpartition(":")
+    if host != platform.node() or not number.isdecimal() or not int(number):
+        return False
+    try:
+        os.kill(int(number), 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

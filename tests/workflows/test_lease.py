@@ -1,5 +1,9 @@
 """A run at work is shown to people, and neither a busy warehouse nor a dead run does harm."""
 
+import os
+import platform
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from datetime import timedelta
@@ -113,3 +117,19 @@ def test_a_lease_without_a_sign_of_life_is_old():
     assert lease.is_old(row, now + timedelta(minutes=16))
     assert status._work(row, now, small.ZONE) == "run r works here since 2026-03-02 02:00 (h:1)"
     assert "last sign of life 3 h ago" in status._work(row, now + timedelta(hours=3), small.ZONE)
+
+
+def test_a_run_whose_process_is_gone_is_called_killed_at_once():
+    now = small.START
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+
+    def held(holder: str) -> LeaseRow:
+        return LeaseRow(site="all", run_id="r", holder=holder, taken_at=now, heartbeat_at=now)
+
+    dead = held(f"{platform.node()}:{gone.pid}")
+    assert lease.is_dead(dead)
+    assert "run r was killed while it worked here" in status._work(dead, now, small.ZONE)
+    for alive in (f"{platform.node()}:{os.getpid()}", f"elsewhere:{gone.pid}", "h:none", f"{platform.node()}:0"):
+        assert not lease.is_dead(held(alive))
+        assert "works here" in status._work(held(alive), now, small.ZONE)
