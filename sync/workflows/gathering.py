@@ -13,12 +13,11 @@ from schemas.frames import FormFrame
 from sync.harmonise import harmonise
 from sync.queries import reconcile
 from sync.queries.model import Query
+from sync.workflows.across import Across
 from sync.workflows.answers import NotedCells, NotedConditions, Place, Texts
 from sync.workflows.judging import Judged
 from sync.workflows.reading import Reading
-from validators import engine, reach
-from validators.findings import Condition, Conditions, Judgement
-from validators.joining import Joint, Narrow
+from validators.findings import Condition, Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +60,9 @@ class Gathered:
 
     def __init__(self, reading: Reading, standing: Sequence[Query], *, complete: bool) -> None:
         """Begin with nothing. ``complete``: the parts are the whole site, else there is one, judged by itself."""
-        self._reading = reading
         self._complete = complete
-        self._wide = reach.site_wide(reading.study)
+        self._across = Across(reading)
         self._waiting = list(standing)
-        self._joint = Joint(reading.study, site=reading.plan.slug)
-        self._narrow = Narrow(reach.inputs(reading.study))
         self._answers: dict[Place, Condition | None] = {}
         self._texts: dict[tuple[RowKey, str], Texts] = {}
         self._only: Seen | None = None
@@ -85,8 +81,7 @@ class Gathered:
                 rejudged=judged.rejudged,
             )
             return
-        self._joint.add_part(judged.judgement, judged.harmonised.frames)
-        self._narrow.add(judged.harmonised.frames)
+        self._across.add(judged.judgement, judged.harmonised.frames)
         self._answer(judged)
 
     def _answer(self, judged: Judged) -> None:
@@ -102,7 +97,7 @@ class Gathered:
             fails = (row, check, field) in failing
             seen = Condition.FAILING if fails else judged.judgement.conditions.at(check=check, row=row, field=field)
             self._answers[row, check, field] = seen
-            if seen is Condition.PASSING or check in self._wide:
+            if seen is Condition.PASSING or check in self._across.wide:
                 texts = cells.at(row=row, field=field)
                 if texts is not None:
                     self._texts[row, field] = texts
@@ -116,25 +111,15 @@ class Gathered:
         """Give what was seen of the whole, after the last part."""
         if self._only is not None:
             return self._only
+        across = self._across
         if not self._complete:
             return Seen(
-                judgement=self._joint.joined(NotedConditions({}, {}, wide=self._wide, delivered=frozenset())),
+                judgement=across.joined(NotedConditions({}, {}, wide=across.wide, delivered=frozenset())),
                 cells=NotedCells({}),
                 touched=frozenset(),
             )
-        wider: dict[str, Conditions] = {}
-        if self._wide:
-            frames, plan = self._narrow.frames(), self._reading.plan
-            judgement = engine.judge(
-                self._reading.study,
-                frames,
-                site=plan.slug,
-                prefix=plan.prefix,
-                as_of=self._reading.as_of,
-                only=self._wide,
-                subjects=self._joint.subjects,
-            )
-            self._joint.add(judgement)
-            wider = {frame.form.name: judgement.conditions for frame in frames}
-        answers = NotedConditions(self._answers, wider, wide=self._wide, delivered=frozenset(self._delivered))
-        return Seen(judgement=self._joint.joined(answers), cells=NotedCells(self._texts))
+        across.look()
+        answers = NotedConditions(
+            self._answers, across.conditions, wide=across.wide, delivered=frozenset(self._delivered)
+        )
+        return Seen(judgement=across.joined(answers), cells=NotedCells(self._texts))

@@ -26,8 +26,8 @@ from sync.workflows import drift, merging
 from sync.workflows.answers import NotedCells, NotedConditions, Texts
 from sync.workflows.cells import Cells
 from sync.workflows.drift_held import Column
-from sync.workflows.reading import Reading
-from sync.workflows.rejudging import Asked, Rejudged, Stored, judged, rejudge
+from sync.workflows.reading import Reading, judged
+from sync.workflows.rejudging import Asked, Rejudged, Stored, rejudge
 from validators import engine, holds, reach
 from validators.findings import Condition, Conditions, Coverage, Judgement
 from validators.library import outcomes

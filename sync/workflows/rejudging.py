@@ -13,12 +13,12 @@ from schemas.frames import FormFrame
 from schemas.parts import PART_ROWS
 from schemas.study import Study
 from sync.workflows import merging
+from sync.workflows.across import Across
 from sync.workflows.answers import NotedConditions, Place, Texts
 from sync.workflows.cells import Cells
-from sync.workflows.reading import Reading
-from validators import engine, reach
+from sync.workflows.reading import Reading, judged
+from validators import reach
 from validators.findings import Condition, Finding, Judgement
-from validators.joining import Joint, Narrow
 
 _FEW, _MANY = 50, 5_000
 """Records in one part, at least and at most."""
@@ -61,9 +61,7 @@ class _Parts:
 
     reading: Reading
     ages: frozenset[str]
-    wide: frozenset[str]
-    joint: Joint
-    narrow: Narrow
+    across: Across
     #: what standing queries ask, by record
     asked: Mapping[str, Sequence[Place]]
     conditions: dict[Place, Condition | None] = field(default_factory=dict)
@@ -72,9 +70,7 @@ class _Parts:
     def add(self, frames: Sequence[FormFrame], records: Collection[str]) -> Judgement:
         """Take a part; gives what the aging checks saw of it."""
         judgement = judged(self.reading, frames, only=self.ages)
-        self.joint.add_part(judgement, frames)
-        if self.wide:
-            self.narrow.add(frames)
+        self.across.add(judgement, frames)
         cells = Cells(frames)
         for record in records:
             for place in self.asked.get(record, ()):
@@ -91,14 +87,10 @@ def rejudge(
 ) -> Rejudged:
     """Judge a whole site by the checks that must see it: ``changed`` in the place of its ``touched`` records."""
     study = reading.study
-    wide, ages = reach.site_wide(study), reach.aging(study)
+    across, ages = Across(reading), reach.aging(study)
+    wide = across.wide
     parts = _Parts(
-        reading=reading,
-        ages=ages,
-        wide=wide,
-        joint=Joint(study, site=reading.plan.slug),
-        narrow=Narrow(reach.inputs(study)),
-        asked=_by_record(asked.places, wide | ages, without=touched),
+        reading=reading, ages=ages, across=across, asked=_by_record(asked.places, wide | ages, without=touched)
     )
     left = sorted(set(stored.records()) - touched)
     if touched or not left:
@@ -106,63 +98,37 @@ def rejudge(
     without_rows = tuple(frame.without_rows() for frame in changed)
     beside: list[Finding] = []
     shown = set(touched)
-    for records, frames in _in_parts(study, without_rows, touched, stored, left):
+    for records, unchanged in in_parts(study, stored, left):
+        frames = merging.merge(unchanged, without_rows, touched)
         fresh = _fresh(parts.add(frames, records), asked) - shown
         beside += _others(reading, merging.only(frames, fresh), wide | ages) if fresh else ()
         shown |= fresh
-    wider = judged(reading, parts.narrow.frames(), only=wide, subjects=parts.joint.subjects)
-    if wide:
-        parts.joint.add(wider)
+    wider = across.look()
+    if wider is not None:
         for records in _sliced(sorted(_fresh(wider, asked) - shown), _FEW):
             frames = merging.merge(stored.frames(study, records), without_rows, touched)
             beside += _others(reading, frames, wide | ages)
     answers = NotedConditions(
         parts.conditions,
-        {frame.form.name: wider.conditions for frame in parts.narrow.frames()},
+        across.conditions,
         wide=wide,
         delivered=frozenset(frame.form.name for frame in changed),
     )
-    return Rejudged(judgement=parts.joint.joined(answers), texts=parts.texts, beside=tuple(beside))
+    return Rejudged(judgement=across.joined(answers), texts=parts.texts, beside=tuple(beside))
 
 
-def judged(
-    reading: Reading,
-    frames: Sequence[FormFrame],
-    *,
-    only: Collection[str] | None = None,
-    leaving: Collection[str] = (),
-    subjects: int | None = None,
-) -> Judgement:
-    """Judge frames as ``reading`` says; see ``validators.engine.judge``."""
-    plan = reading.plan
-    return engine.judge(
-        reading.study,
-        frames,
-        site=plan.slug,
-        prefix=plan.prefix,
-        as_of=reading.as_of,
-        only=only,
-        leaving=leaving,
-        subjects=subjects,
-    )
-
-
-def _in_parts(
-    study: Study,
-    without_rows: Sequence[FormFrame],
-    touched: Collection[str],
-    stored: Stored,
-    left: Sequence[str],
-) -> Iterator[tuple[Sequence[str], tuple[FormFrame, ...]]]:
-    """Read the records that did not change, as many at a time as make a part."""
+def in_parts(
+    study: Study, stored: Stored, records: Sequence[str]
+) -> Iterator[tuple[Sequence[str], Sequence[FormFrame]]]:
+    """Read some records, as many at a time as make a part: their names and their frames."""
     size, start = _FEW, 0
-    while start < len(left):
-        records = left[start : start + size]
-        frames = merging.merge(stored.frames(study, records), without_rows, touched)
-        start += len(records)
+    while start < len(records):
+        some = records[start : start + size]
+        frames = stored.frames(study, some)
+        start += len(some)
         rows = max((frame.rows.height for frame in frames), default=0)
-        size = min(max(_FEW, len(records) * PART_ROWS // max(rows, 1)), _MANY)
-        yield records, frames
+        size = min(max(_FEW, len(some) * PART_ROWS // max(rows, 1)), _MANY)
+        yield some, frames
 
 
 def _fresh(judgement: Judgement, asked: Asked) -> set[str]:

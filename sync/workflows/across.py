@@ -1,0 +1,57 @@
+"""Judge a whole site of which one part at a time stands in memory. Pure.
+
+What is kept of a part are its findings and counts, and the few columns that checks across subjects read; these checks
+are judged when all parts were seen.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from schemas.frames import FormFrame
+from sync.workflows.answers import NotedConditions
+from sync.workflows.reading import Reading, judged
+from validators import reach
+from validators.findings import Conditions, Judgement
+from validators.joining import Joint, Narrow
+
+
+class Across:
+    """Gather judgements part by part; holds no frame, but narrow ones."""
+
+    def __init__(self, reading: Reading) -> None:
+        """Begin with nothing."""
+        self._reading = reading
+        self.wide = reach.site_wide(reading.study)
+        """Checks that look across subjects: parts are judged without them."""
+        self._joint = Joint(reading.study, site=reading.plan.slug)
+        self._narrow = Narrow(reach.inputs(reading.study))
+        self.conditions: Mapping[str, Conditions] = {}
+        """What the wide checks saw, by form; after ``look``."""
+
+    def add(self, judgement: Judgement, frames: Sequence[FormFrame]) -> None:
+        """Take the judgement of one part, with the frames that were judged."""
+        self._joint.add_part(judgement, frames)
+        if self.wide:
+            self._narrow.add(frames)
+
+    def look(self) -> Judgement | None:
+        """Judge what looks across subjects, after the last part; None where no check does."""
+        if not self.wide:
+            return None
+        frames = self._narrow.frames()
+        judgement = judged(self._reading, frames, only=self.wide, subjects=self._joint.subjects)
+        self._joint.add(judgement)
+        self.conditions = {frame.form.name: judgement.conditions for frame in frames}
+        return judgement
+
+    def joined(self, conditions: Conditions) -> Judgement:
+        """Give the judgement of all parts together; ``conditions`` answer for them."""
+        return self._joint.joined(conditions)
+
+
+def judge(reading: Reading, parts: Iterable[Sequence[FormFrame]]) -> Judgement:
+    """Judge a whole site by all checks, part by part; its conditions know of nothing, nobody is asked."""
+    across = Across(reading)
+    for frames in parts:
+        across.add(judged(reading, frames, leaving=across.wide), frames)
+    across.look()
+    return across.joined(NotedConditions({}, {}, wide=across.wide, delivered=frozenset()))
