@@ -15,7 +15,7 @@ from benchmarks import canned, program, timing
 from benchmarks.invent import Design
 from schemas import forms
 from sync.harmonise import harmonise
-from sync.workflows import judging
+from sync.workflows.reading import Terms, judged
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     counts: dict[str, int] = {}
 
     def engine() -> None:
-        judgement = judging.judge_frames(frames, study, plan, as_of=as_of)
+        judgement = judged(Terms(plan=plan, study=study, as_of=as_of), frames)
         counts["findings"] = len(judgement.findings)
 
     def pandera_alone() -> None:

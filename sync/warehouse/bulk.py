@@ -77,7 +77,7 @@ def insert(
         frame = frame.select(name for name in frame.columns if frame[name].null_count() < frame.height)
         same |= {name: frame[name][0] for name in alike if name in frame.columns and frame[name].n_unique() == 1}
         frame = frame.drop(name for name in alike if name in same)
-        marks = ", ".join([*map(_literal, same.values()), *("?" * frame.width)])
+        marks = ", ".join([*map(literal, same.values()), *("?" * frame.width)])
         sql = f"INSERT INTO {quoted(table)} ({_names([*same, *frame.columns])}) VALUES ({marks})"
         _driver(connection).executemany(sql, _for_sqlite(frame))
         return
@@ -89,7 +89,8 @@ def with_fixed(frame: pl.DataFrame, fixed: Mapping[str, str | bool | int]) -> pl
     return frame.select(*(pl.lit(value).alias(name) for name, value in fixed.items()), pl.all())
 
 
-def _literal(value: str | bool | int) -> str:
+def literal(value: str | bool | int) -> str:
+    """Write a value of our own, never one of a patient's, into a statement."""
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value).upper()
 
 

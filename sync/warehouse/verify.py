@@ -1,5 +1,6 @@
 """Prove that what stands follows from what was written."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import polars as pl
@@ -58,25 +59,26 @@ def _rows(
     connection: sa.Connection, slots: Sequence[Slot], site: str, queries: Sequence[Query]
 ) -> tuple[int, list[str]]:
     """Recompute the fingerprints of a site's rows, follow their history, and hold their queries against them."""
-    problems: list[str] = []
+    problems = list(replay.strays(connection, site, slots))
     checked = 0
     known = covered.read(connection, site)
     for form in dict.fromkeys(slot.form for slot in slots):
         mine = sorted((slot for slot in slots if slot.form == form), key=lambda slot: slot.position)
-        stored = form_rows.read(connection, site, mine)
-        rows = stored.values["_row_hash"]
-        # a column that left the study keeps its values, but the fingerprints no longer cover them
-        altered = rows.ne_missing(covered.hashes(stored, mine, known.get(form, ())))
-        checked += rows.len()
-        problems += replay.problems(connection, site, mine, stored)
-        if altered.any():
-            problems.append(f"{site}: {altered.sum()} rows of form {form} are not what was stored.")
         held = [query.key.row for query in queries if query.holds_back and query.key.row.instrument == form]
-        if wrong := _held_otherwise(stored, held):
-            problems.append(
-                f"{site}: {wrong} rows of form {form} are held back from analysis without an unresolved hard query, "
+        found: Counter[str] = Counter()
+        for records in replay.in_parts(connection, site, mine):
+            stored = form_rows.read(connection, site, mine, records)
+            rows = stored.values["_row_hash"]
+            checked += rows.len()
+            # a column that left the study keeps its values, but the fingerprints no longer cover them
+            altered = rows.ne_missing(covered.hashes(stored, mine, known.get(form, ())))
+            found[f"{site}: {{}} rows of form {form} are not what was stored."] += int(altered.sum())
+            found.update(replay.problems(connection, site, mine, stored, records))
+            found[
+                f"{site}: {{}} rows of form {form} are held back from analysis without an unresolved hard query, "
                 "or have one and are not held back; the site's next run puts this right."
-            )
+            ] += _held_otherwise(stored, held)
+        problems += [sentence.format(count) for sentence, count in found.items() if count]
     return checked, problems
 
 

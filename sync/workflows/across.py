@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.frames import FormFrame
 from sync.workflows.answers import NotedConditions
-from sync.workflows.reading import Reading, judged
+from sync.workflows.reading import Terms, judged
 from validators import reach
 from validators.findings import Conditions, Judgement
 from validators.joining import Joint, Narrow
@@ -17,13 +17,13 @@ from validators.joining import Joint, Narrow
 class Across:
     """Gather judgements part by part; holds no frame, but narrow ones."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, terms: Terms) -> None:
         """Begin with nothing."""
-        self._reading = reading
-        self.wide = reach.site_wide(reading.study)
+        self._terms = terms
+        self.wide = reach.site_wide(terms.study)
         """Checks that look across subjects: parts are judged without them."""
-        self._joint = Joint(reading.study, site=reading.plan.slug)
-        self._narrow = Narrow(reach.inputs(reading.study))
+        self._joint = Joint(terms.study, site=terms.plan.slug)
+        self._narrow = Narrow(reach.inputs(terms.study))
         self.conditions: Mapping[str, Conditions] = {}
         """What the wide checks saw, by form; after ``look``."""
 
@@ -38,7 +38,7 @@ class Across:
         if not self.wide:
             return None
         frames = self._narrow.frames()
-        judgement = judged(self._reading, frames, only=self.wide, subjects=self._joint.subjects)
+        judgement = judged(self._terms, frames, only=self.wide, subjects=self._joint.subjects)
         self._joint.add(judgement)
         self.conditions = {frame.form.name: judgement.conditions for frame in frames}
         return judgement
@@ -48,10 +48,11 @@ class Across:
         return self._joint.joined(conditions)
 
 
-def judge(reading: Reading, parts: Iterable[Sequence[FormFrame]]) -> Judgement:
+def judge(terms: Terms, parts: Iterable[Sequence[FormFrame]]) -> Judgement:
     """Judge a whole site by all checks, part by part; its conditions know of nothing, nobody is asked."""
-    across = Across(reading)
+    across = Across(terms)
     for frames in parts:
-        across.add(judged(reading, frames, leaving=across.wide), frames)
+        across.add(judged(terms, frames, leaving=across.wide), frames)
+        del frames  # or it would stand beside the next one
     across.look()
     return across.joined(NotedConditions({}, {}, wide=across.wide, delivered=frozenset()))

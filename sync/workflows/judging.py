@@ -1,9 +1,11 @@
 """Judge a pull: harmonise it, run every check, derive the responses. Pure but for what it is given.
 
-A whole pull is judged part by part (``judge_parts``; ``gathering`` puts it together), what changed since the last
-one is judged at once (``judge_delta``), a pull that is only looked at as well (``judge_pull``).
+A whole pull is judged part by part (``judge_parts``, which ``gathering`` puts together; ``look_at`` where nothing is
+stored), what changed since the last one at once (``judge_delta``), and so is a pull that is in memory anyway
+(``judge_pull``).
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,13 +24,13 @@ from sync.harmonise import harmonise
 from sync.harmonise.harmonise import Harmonised
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
-from sync.workflows import drift, merging
+from sync.workflows import across, drift, merging
 from sync.workflows.answers import NotedCells, NotedConditions, Texts
 from sync.workflows.cells import Cells
 from sync.workflows.drift_held import Column
 from sync.workflows.reading import Reading, judged
 from sync.workflows.rejudging import Asked, Rejudged, Stored, rejudge
-from validators import engine, holds, reach
+from validators import holds, reach
 from validators.findings import Condition, Conditions, Coverage, Judgement
 from validators.library import outcomes
 
@@ -92,6 +94,19 @@ def judge_pull(
     return _judged(snapshot, reading, leaving=())
 
 
+def look_at(delta: Delta, reading: Reading) -> tuple[Judgement, tuple[str, ...]]:
+    """Harmonise and judge a whole pull part by part, keeping nothing else of it; gives notices for a person, too."""
+    unread: Counter[str] = Counter()
+
+    def frames(snapshot: Snapshot) -> Sequence[FormFrame]:
+        harmonised = _harmonised(snapshot, reading)
+        unread.update(harmonised.unread)
+        return harmonised.frames
+
+    judgement = across.judge(reading, map(frames, delta.snapshots()))
+    return judgement, harmonise.notices(unread)
+
+
 def judge_parts(delta: Delta, reading: Reading) -> Iterator[Judged]:
     """Harmonise and judge a whole pull part by part, by all checks but those that look across subjects."""
     wide = reach.site_wide(reading.study)
@@ -146,11 +161,6 @@ def judge_delta(
             texts=texts,
         ),
     )
-
-
-def judge_frames(frames: Sequence[FormFrame], study: Study, plan: SitePlan, *, as_of: datetime) -> Judgement:
-    """Judge frames that have been harmonised already (``validate --stored`` takes them from the warehouse)."""
-    return engine.judge(study, frames, site=plan.slug, prefix=plan.prefix, as_of=as_of)
 
 
 def _judged(snapshot: Snapshot, reading: Reading, *, leaving: Collection[str]) -> Judged:

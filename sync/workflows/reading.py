@@ -14,34 +14,40 @@ from validators.findings import Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """Say how a pull is read and judged; found once for all of its parts."""
+class Terms:
+    """Say by what a site's rows are judged."""
 
     plan: SitePlan
     study: Study
-    mapping: SiteMapping
     #: aware, in the study's zone: what "today" means
     as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Terms):
+    """Say how a pull is read and judged; found once for all of its parts."""
+
+    mapping: SiteMapping
     #: study columns that are left out, with the reason (drift)
     absent: Mapping[Column, str]
 
 
 def judged(
-    reading: Reading,
+    terms: Terms,
     frames: Sequence[FormFrame],
     *,
     only: Collection[str] | None = None,
     leaving: Collection[str] = (),
     subjects: int | None = None,
 ) -> Judgement:
-    """Judge frames as ``reading`` says; see ``validators.engine.judge``."""
-    plan = reading.plan
+    """Judge frames by these terms; see ``validators.engine.judge``."""
+    plan = terms.plan
     return engine.judge(
-        reading.study,
+        terms.study,
         frames,
         site=plan.slug,
         prefix=plan.prefix,
-        as_of=reading.as_of,
+        as_of=terms.as_of,
         only=only,
         leaving=leaving,
         subjects=subjects,

@@ -98,7 +98,7 @@ def rejudge(
     without_rows = tuple(frame.without_rows() for frame in changed)
     beside: list[Finding] = []
     shown = set(touched)
-    for records, unchanged in in_parts(study, stored, left):
+    for records, unchanged in in_parts(study, stored, left) if left else ():
         frames = merging.merge(unchanged, without_rows, touched)
         fresh = _fresh(parts.add(frames, records), asked) - shown
         beside += _others(reading, merging.only(frames, fresh), wide | ages) if fresh else ()
@@ -120,7 +120,9 @@ def rejudge(
 def in_parts(
     study: Study, stored: Stored, records: Sequence[str]
 ) -> Iterator[tuple[Sequence[str], Sequence[FormFrame]]]:
-    """Read some records, as many at a time as make a part: their names and their frames."""
+    """Read some records, as many at a time as make a part: their names and their frames; one part of none for none."""
+    if not records:
+        yield (), stored.frames(study, ())
     size, start = _FEW, 0
     while start < len(records):
         some = records[start : start + size]
@@ -129,6 +131,7 @@ def in_parts(
         rows = max((frame.rows.height for frame in frames), default=0)
         size = min(max(_FEW, len(some) * PART_ROWS // max(rows, 1)), _MANY)
         yield some, frames
+        del frames  # or it would stand beside the next one
 
 
 def _fresh(judgement: Judgement, asked: Asked) -> set[str]:

@@ -1,15 +1,19 @@
 """Judge one site and write nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.frames import FormFrame
 from schemas.study import Severity, Study
 from sync import errors
 from sync.config import SiteConfig
 from sync.harmonise.plan import SitePlan
 from sync.ports.application import Application
 from sync.ports.source import Progress
-from sync.workflows import desk, judging
+from sync.workflows import across, desk, judging
+from sync.workflows.reading import Terms
+from sync.workflows.rejudging import Stored, in_parts
 from validators.findings import Finding, Judgement, NotEvaluated
 
 
@@ -69,35 +73,37 @@ def validate_site(
     if stored:
         return _stored(app, site, plan, now, language)
     try:
-        snapshot = app.source(site).pull(progress)
-        judged = judging.judge_pull(snapshot, plan, as_of=now)
+        delta = app.source(site).changes(None, full=True, progress=progress)
+        head = delta.head
+        reading = judging.prepare(head, plan, as_of=now, has_rows=bool(delta.parts))
+        judgement, unread = judging.look_at(delta, reading)
     except errors.ConfigError:
         raise
     except errors.SyncError as error:
         return Validation(site=site, language=language, at=now, stored=stored, error=error)
-    empty = int(not snapshot.rows.height)
+    empty = int(not delta.parts)
     links = tuple(
         app.link(
-            snapshot.structure,
-            snapshot.base_url,
+            head.structure,
+            head.base_url,
             record=each.row.record,
             event=each.site_event,
             instrument=each.site_instrument,
             instance=each.site_instance,
         )
-        for each in judged.judgement.findings
+        for each in judgement.findings
     )
     return Validation(
         site=site,
         language=language,
         at=now,
         stored=False,
-        study=judged.study,
-        judgement=judged.judgement,
-        records=snapshot.records,
-        rows=snapshot.rows.height,
+        study=reading.study,
+        judgement=judgement,
+        records=delta.parts.records,
+        rows=delta.parts.rows,
         links=links,
-        notices=(*snapshot.notices, *judged.harmonised.notices, *(("the project holds no records",) * empty)),
+        notices=(*delta.warnings, *unread, *(("the project holds no records",) * empty)),
     )
 
 
@@ -108,8 +114,16 @@ def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime, l
             [f"sites.{site.slug}: nothing was stored yet; run `sync run --site {site.slug}` first"]
         )
     reader = app.warehouse(study).reader()
-    frames = reader.frames(site.slug)
-    judgement = judging.judge_frames(frames, study, plan, as_of=now)
+    stored = Stored(records=lambda: reader.records(site.slug), frames=lambda _, some: reader.frames(site.slug, some))
+    records, rows = sorted(stored.records()), 0
+
+    def counted(part: tuple[Sequence[str], Sequence[FormFrame]]) -> Sequence[FormFrame]:
+        nonlocal rows
+        rows += sum(frame.rows.height for frame in part[1])
+        return part[1]
+
+    terms = Terms(plan=plan, study=study, as_of=now)
+    judgement = across.judge(terms, map(counted, in_parts(study, stored, records)))
     last = reader.last_success(site.slug)
     return Validation(
         site=site,
@@ -118,6 +132,6 @@ def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime, l
         stored=True,
         study=study,
         judgement=judgement,
-        records=len({record for frame in frames for record in frame.rows["record"]}),
-        rows=sum(frame.rows.height for frame in frames),
+        records=len(records),
+        rows=rows,
     )

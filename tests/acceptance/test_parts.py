@@ -22,15 +22,16 @@ from schemas.project import Snapshot
 from sync import bootstrap
 from sync.demo import stage
 from sync.queries.model import QueryKey
-from sync.workflows import gathering, judging
+from sync.workflows import across, gathering, judging, rejudging
 from sync.workflows.reading import Reading
 from sync.workflows.run import RunResult
+from sync.workflows.validate import validate_site
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
 from tests.acceptance.test_study_history import CENTRE, GENEROUS, Editor, decide
 from tests.workflows import small
 from validators import reach
-from validators.findings import Condition
+from validators.findings import Condition, Finding
 
 LONG = bool(os.environ.get("SYNCLINE_LONG"))
 SEEDS = range(30) if LONG else range(1)
@@ -197,6 +198,41 @@ def test_parts_put_together_say_what_the_whole_site_says(erring, size):
         app.close()
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_validate_in_parts_says_what_it_says_of_the_whole_site(playing, tmp_path, monkeypatch, stored):
+    config = playing.folder / f"validate-{stored}.toml"
+    text = playing.config_path.read_text("utf-8").replace("[transport]\n", "[transport]\nbatch_records = 3\n")
+    config.write_text(text.replace("sqlite:///warehouse.sqlite", f"sqlite:///{tmp_path}/w.sqlite"), encoding="utf-8")
+    app = bootstrap.build(config, {}, cwd=playing.folder, clock=playing.clock)
+    try:
+        (site,) = app.sites()
+        if stored:
+            assert small.run_night(app).exit_code == 0
+        at_once = validate_site(app, site, stored=stored)
+        monkeypatch.setattr(parts, "PART_ROWS", 1)
+        monkeypatch.setattr(rejudging, "_FEW", 2)
+        monkeypatch.setattr(rejudging, "_MANY", 2)
+        seen: list[int] = []
+        add = across.Across.add
+        monkeypatch.setattr(across.Across, "add", lambda *given: (seen.append(1), add(*given)))
+        in_parts = validate_site(app, site, stored=stored)
+    finally:
+        app.close()
+    assert len(seen) >= 4
+    assert (in_parts.records, in_parts.rows) == (at_once.records, at_once.rows)
+    assert in_parts.notices == at_once.notices
+    found, wanted = (sorted(map(_plainly, one.findings), key=repr) for one in (in_parts, at_once))
+    assert found == wanted
+    assert len(found) > 50
+    assert sorted(map(repr, in_parts.not_evaluated)) == sorted(map(repr, at_once.not_evaluated))
+    assert len(in_parts.links) == (0 if stored else len(found))
+
+
+def _plainly(finding: Finding) -> Finding:
+    """Where several findings hold one back, which of them is named is nobody's concern."""
+    return replace(finding, held_by=finding.held_by and "held")
+
+
 def compare_judged(snapshot: Snapshot, reading: Reading, size: int, chance: random.Random) -> None:
     whole = judging.judge_pull(snapshot, reading.plan, as_of=reading.as_of, absent=reading.absent)
     queries = _queries(whole, chance)
@@ -210,11 +246,7 @@ def compare_judged(snapshot: Snapshot, reading: Reading, size: int, chance: rand
         gathered.add(judging._judged(replace(snapshot, rows=rows), reading, leaving=wide))
     seen = gathered.seen()
     wanted = whole.judgement
-    # where several findings hold one back, which of them is named is nobody's concern
-    plain = [
-        sorted((replace(each, held_by=each.held_by and "held") for each in one.findings), key=repr)
-        for one in (seen.judgement, wanted)
-    ]
+    plain = [sorted(map(_plainly, one.findings), key=repr) for one in (seen.judgement, wanted)]
     assert plain[0] == plain[1]
     assert any(each.held_by for each in wanted.findings)
     assert {each.check: each for each in seen.judgement.coverage} == {each.check: each for each in wanted.coverage}

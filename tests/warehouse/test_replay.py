@@ -5,15 +5,17 @@ from dataclasses import replace
 import pytest
 
 from schemas.study import Kind
+from sync.warehouse import catalogue, replay
 from tests.warehouse import building as b
 from tests.warehouse.test_queries import disarm
 
 ONE, TWO = ("ZJ-01", "day_0", 1), ("ZJ-02", "day_0", 1)
 
 
-@pytest.fixture
-def lived(warehouse):
-    """Give a warehouse whose first row changed three times, and whose second went and came back."""
+@pytest.fixture(params=[1, 35_000])
+def lived(warehouse, request, monkeypatch):
+    """Give a warehouse whose first row changed three times, and whose second went and came back; looked at in parts."""
+    monkeypatch.setattr(replay, "PART_ROWS", request.param)
     for night, (one, two) in enumerate([(70, 5), (71, 6), (72, None), (73, 8), (73, 9)]):
         rows = {ONE: {"creat": float(one), "remark": f"invented {one}"}}
         rows |= {TWO: {"creat": float(two)}} if two is not None else {}
@@ -60,6 +62,22 @@ def test_an_end_that_was_taken_out_is_shown(lived):
 def test_a_row_that_was_taken_out_is_shown(lived):
     behind_its_back(lived, "row_end", "DELETE FROM labs WHERE record = 'ZJ-01'")
     assert "zhenjiang: 1 rows of form labs have a history, but neither stand nor have ended." in broken(lived)
+
+
+def test_a_change_of_a_table_that_no_form_has_is_shown(lived):
+    behind_its_back(lived, "cell_change", "UPDATE cell_change SET table_name = 'nowhere' WHERE new = '72'")
+    assert "zhenjiang: 1 changes are of tables that no form has." in lived.reader().verify().problems
+
+
+def test_parts_hold_every_record_once_those_that_went_too(lived):
+    b.store(lived, 9, b.frame(b.LABS, {("ZJ-03", "day_0", 1): {"creat": 1.0}}))
+    with lived._engine.connect() as connection:
+        slots = [slot for slot in catalogue.read(connection) if slot.form == "labs"]
+        parts = list(replay.in_parts(connection, "zhenjiang", slots))
+    names = [record for part in parts for record in part]
+    assert names == ["ZJ-01", "ZJ-02", "ZJ-03"]
+    assert len(parts) == (3 if replay.PART_ROWS == 1 else 1)
+    assert lived.reader().verify().problems == ()
 
 
 def test_a_field_that_changed_its_kind_is_whole_before_and_after_the_next_store(opened):
