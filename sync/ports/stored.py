@@ -19,6 +19,8 @@ class StoreCounts:
     deleted: int = 0
     #: cells of updated rows whose value or text changed
     cells_changed: int = 0
+    #: how many more filled cells stand than before
+    cells_more: int = 0
     #: where: columns and records. Counts are compared without it
     touched: Touched = field(default=Touched(), compare=False)
 
@@ -29,6 +31,7 @@ class StoreCounts:
             updated=self.updated + other.updated,
             deleted=self.deleted + other.deleted,
             cells_changed=self.cells_changed + other.cells_changed,
+            cells_more=self.cells_more + other.cells_more,
             touched=self.touched + other.touched,
         )
 

@@ -68,31 +68,33 @@ def store(
     looked_at = None if complete else _few({*records, *frame.rows["record"]})
     standing = form_rows.read_hashes(write.connection, write.site, slots, looked_at)
     found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash")[order])
-    for part in order.gather(found.inserted).to_frame("at").iter_slices(_ROWS_AT_ONCE):
-        _insert(write, arriving.at(part["at"]), slots)
+    new, came = order.gather(found.inserted), 0
+    for part in new.to_frame("at").iter_slices(_ROWS_AT_ONCE):
+        batch = arriving.at(part["at"])
+        _insert(write, batch, slots)
+        came += int(batch.raw.count().sum_horizontal().sum())
     updated, cells = _update(write, arriving.at(order.gather(found.suspected)), slots)
     vanished = found.vanished
     if not complete:
         vanished = vanished.filter(pl.col("record").is_in(list(records)))
-    _delete(write, slots, vanished)
+    ended = _delete(write, slots, vanished)
     if complete:
         join_mapping(write, slots)
-    came = arriving.beside[order.gather(found.inserted)].select("record")
     return StoreCounts(
         inserted=found.inserted.len(),
         updated=updated.height,
         deleted=vanished.height,
         cells_changed=cells.height,
-        touched=tally.touched(slots, cells=cells, changed=pl.concat([came, updated]), vanished=vanished),
+        cells_more=came + cells["raw_old"].null_count() - cells["raw_new"].null_count() - ended,
+        touched=tally.touched(slots, cells=cells, changed=pl.concat([arriving.beside[new].select("record"), updated]), vanished=vanished),
     )
 
 
-def end(write: Write, slots: Sequence[Slot], records: Collection[str]) -> int:
-    """End all rows of some records in one form, with history; gives their number."""
+def end(write: Write, slots: Sequence[Slot], records: Collection[str]) -> StoreCounts:
+    """End all rows of some records in one form, with history."""
     standing = form_rows.read_hashes(write.connection, write.site, slots, _few(records))
     vanished = standing.filter(pl.col("record").is_in(list(records))).select(ROW)
-    _delete(write, slots, vanished)
-    return vanished.height
+    return StoreCounts(deleted=vanished.height, cells_more=-_delete(write, slots, vanished))
 
 
 def _refuse_unfit(site: str, frame: FormFrame) -> None:
@@ -297,19 +299,24 @@ def record_changes(write: Write, form: str, cells: pl.DataFrame) -> None:
     bulk.insert(write.connection, "cell_change", history.select([column.name for column in tables.cell_change.columns]))
 
 
-def _delete(write: Write, slots: Sequence[Slot], vanished: pl.DataFrame) -> None:
-    """End rows that the site no longer has: their last values go to the history, then the rows go."""
+def _delete(write: Write, slots: Sequence[Slot], vanished: pl.DataFrame) -> int:
+    """End rows that the site no longer has: their last values go to the history, then the rows go.
+
+    Gives the number of cells that held an entry.
+    """
     if not vanished.height:
-        return
+        return 0
     form = slots[0].form
     keys = vanished.sort(ROW)
     values, entered = _standing(write, slots, keys)
-    record_changes(write, form, difference.ends(slots, values, entered))
+    ended = difference.ends(slots, values, entered)
+    record_changes(write, form, ended)
     _record_ends(write, slots, keys)
     keyed = keys.select(pl.lit(write.site).alias("site"), *ROW)
     for table in form_rows.table_names(slots):
         for name in (table, layout.texts_of(table)):
             bulk.execute_many(write.connection, f"DELETE FROM {bulk.quoted(name)} WHERE {_AT_KEY}", keyed)
+    return ended["raw_old"].len() - ended["raw_old"].null_count()
 
 
 def _record_ends(write: Write, slots: Sequence[Slot], keys: pl.DataFrame) -> None:

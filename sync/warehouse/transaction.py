@@ -89,11 +89,11 @@ class SqlSiteTransaction:
         self._note_mapping(frames, mapping_version)
         return total
 
-    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> int:
+    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> StoreCounts:
         """End rows in forms that have no frame; see the port for the contract."""
         write = self._write("")
         others = [slots for form, slots in self._forms.items() if form not in besides] if records else []
-        return sum(form_store.end(write, slots, records) for slots in others)
+        return sum((form_store.end(write, slots, records) for slots in others), StoreCounts())
 
     def ended_rows(self) -> frozenset[RowKey]:
         """Name the rows that this run has ended."""

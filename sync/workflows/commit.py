@@ -172,7 +172,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     had = tx.count_rows(reading.study, delta.renamed.keys()) if delta.renamed else 0
     renamed = Renamed(tx, reading.study, delta)
     # a name that went to another patient begins anew: one's rows are no change of the other's
-    counts, held = StoreCounts(deleted=tx.end_records(delta.reborn, besides=())), Held()
+    counts, held = tx.end_records(delta.reborn, besides=()), Held()
     nothing: tuple[FormFrame, ...] = ()
     for judged in catch.judged:
         records = sorted(judged.touched)
@@ -189,7 +189,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
         nothing = tuple(frame.without_rows() for frame in frames)
         del judged, frames  # or they would stand beside the next part
     # forms that left the site's project have no frame
-    tx.end_records(delta.gone, besides={frame.form.name for frame in nothing})
+    counts += tx.end_records(delta.gone, besides={frame.form.name for frame in nothing})
     if delta.complete:
         over |= known - delta.record_ids
         counts += _end(tx, nothing, known - delta.record_ids, version)
@@ -281,7 +281,8 @@ def _run_row(
         counts={
             **result.counts(),
             **result.told(),
-            "cells_known": volume.cells_known,
+            # the next night, if it asks only for what changed, sets its changes against these
+            "cells_known": volume.cells_known + stored.cells_more,
             "rows_known": volume.rows_known - stored.deleted + stored.inserted,
             "watermark": watermark.as_plain() if watermark else None,
             "full_is_owed": _owes_full(catch),

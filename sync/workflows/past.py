@@ -37,7 +37,7 @@ class Past:
     last_full: datetime | None
     #: columns were left out since, so that what changed in them shows in no pull but a complete one
     owes_full: bool = False
-    #: filled cells and form rows of the site when it was last pulled whole
+    #: filled cells and form rows of the site that stand
     cells: int
     rows: int
 
@@ -72,8 +72,8 @@ def read(reader: WarehouseReader, site: str) -> Past:
         is_damaged=body is not None and known is None,
         last_full=full.started if full else None,
         owes_full=bool(last and last.counts.get("full_is_owed")),
-        cells=int(full.counts.get("cells_known", 0)) if full else 0,
-        rows=int(full.counts.get("rows_known", 0)) if full else 0,
+        cells=int(last.counts.get("cells_known", 0)) if last else 0,
+        rows=int(last.counts.get("rows_known", 0)) if last else 0,
     )
 
 

@@ -208,6 +208,11 @@ class Histories(RuleBasedStateMachine):
                 for now, then in ((frame.rows, held.rows), (frame.raw.hstack(frame.rows[:, :5]), None)):
                     then = held.raw.hstack(held.rows[:, :5]) if then is None else then
                     assert _ordered(now) == _ordered(then.select(now.columns)), frame.form.name
+            last = app.warehouse().reader().last_success(site.slug)
+            assert last.counts["rows_known"] == sum(frame.rows.height for frame in judged.harmonised.frames)
+            assert last.counts["cells_known"] == sum(
+                frame.raw.count().sum_horizontal().sum() for frame in judged.harmonised.frames
+            )
 
 
 def _ordered(rows: pl.DataFrame) -> list[str]:

@@ -43,9 +43,9 @@ def approve(trial: small.Trial, run_id: str) -> None:
     assert trial.apps["one"].warehouse().decide("all", run_id, decision="approved", by="me", at=trial.clock.now())
 
 
-def change_units(trial: small.Trial, factor: int) -> None:
+def change_units(trial: small.Trial, factor: int, records: int = RECORDS) -> None:
     """Do what a centre does that reports another unit from now on."""
-    for number in range(RECORDS):
+    for number in range(records):
         trial.write(f"R{number}", "day", weight=str(40 * factor + number))
 
 
@@ -57,6 +57,18 @@ def test_changed_units_park_an_incremental_night_with_its_figures(trial):
     assert parked.difference["cells_changed"] == RECORDS
     assert parked.difference["cells_known"] > 100
     assert braked(trial) != run_id, "nobody has looked, so the next night stops as well"
+
+
+def test_what_is_known_grows_with_nights_that_ask_only_for_what_changed(trial):
+    before = trial.apps["one"].warehouse().reader().last_success("all").counts
+    small.fill(trial, 2 * RECORDS)
+    added = night(trial)
+    assert (added.exit_code, added.kind) == (0, "incremental"), added.reason
+    change_units(trial, 2, 2 * RECORDS)
+    braked(trial)
+    (parked,) = trial.apps["one"].warehouse().reader().parked(site="all")
+    assert parked.difference["rows_known"] == 2 * before["rows_known"]
+    assert parked.difference["cells_known"] == 2 * before["cells_known"]
 
 
 def test_an_approved_change_goes_through_once_and_only_once(trial):
