@@ -121,6 +121,8 @@ class Delta:
     log_was_read: bool = False
     #: how many of ``gone`` are neither renamed, nor moved, nor ended in the log in any other way
     untraced: int = 0
+    #: known records that stay and lost rows, though the log, where ``log_was_read``, does not name them since
+    thinned_untraced: frozenset[str] = frozenset()
     #: records that lay in the overlap and were pulled again without any difference
     unchanged: int = 0
     #: of a complete pull that was given what was known: the records that an incremental one would have missed

@@ -40,6 +40,8 @@ def _is_about_the_same(reason: Reason, now: Volume, approved: Volume, limits: Br
             return set(now.gone) <= set(approved.gone)
         case Brake.RECORDS_UNTRACED:
             return set(now.unexplained) <= set(approved.unexplained)
+        case Brake.ROWS_UNTRACED:
+            return set(now.thinned_untraced) <= set(approved.thinned_untraced)
         case Brake.ROWS_GONE | Brake.PLACE_EMPTIED:
             where = _of(now.places, "gone"), _of(approved.places, "gone")
             return set(now.thinned) <= set(approved.thinned) and _grew_little(*where, limits.changed_column_allowed)

@@ -22,6 +22,7 @@ class Brake(StrEnum):
     EMPTIED = "emptied"
     RECORDS_GONE = "records_gone"
     RECORDS_UNTRACED = "records_untraced"
+    ROWS_UNTRACED = "rows_untraced"
     ROWS_GONE = "rows_gone"
     PLACE_EMPTIED = "place_emptied"
     CELLS_CHANGED = "cells_changed"
@@ -88,6 +89,9 @@ def _of_records(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
     if volume.records_untraced > limits.unexplained_deletions_allowed:
         text = f"{volume.records_untraced} records are gone without a trace in the server's log"
         yield Reason(brake=Brake.RECORDS_UNTRACED, count=volume.records_untraced, sentence=text)
+    if (thinned := len(volume.thinned_untraced)) > limits.unexplained_deletions_allowed:
+        text = f"{thinned} records that stay lost rows without a trace in the server's log"
+        yield Reason(brake=Brake.ROWS_UNTRACED, count=thinned, sentence=text)
     # what so many records hold on average may vanish from within records, too
     rows_allowed = -(-limits.deleted_records_allowed * volume.rows_known // before)
     if _too_many(volume.rows_gone, volume.rows_known, limits.deleted_records_percent, rows_allowed):

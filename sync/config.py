@@ -173,7 +173,7 @@ class BrakesConfig(Section):
     deleted_records_percent: Percent = 10
     #: so many vanished records never brake, whatever their share
     deleted_records_allowed: int = Field(default=2, ge=0)
-    #: so many vanished records may go without a line in the server's log, where that can be read
+    #: so many records may vanish, and so many lose rows, without a line in the server's log, where that can be read
     unexplained_deletions_allowed: int = Field(default=0, ge=0)
     #: share of a site's known cells that may change
     changed_cells_percent: Percent = 30

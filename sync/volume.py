@@ -199,6 +199,8 @@ class Volume:
     #: where rows go from records that stay, most rows first, and the ids of these records
     places: tuple[PlaceChange, ...] = ()
     thinned: tuple[str, ...] = ()
+    #: ids of records that stay and lose rows, though the log does not name them
+    thinned_untraced: tuple[str, ...] = ()
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Volume":
@@ -212,10 +214,11 @@ class Volume:
             unexplained=tuple(plain.get("unexplained", ())),
             places=tuple(PlaceChange(**each) for each in plain.get("places", ())),
             thinned=tuple(plain.get("thinned", ())),
+            thinned_untraced=tuple(plain.get("thinned_untraced", ())),
         )
 
 
-DETAILS = ("columns", "checks", "gone", "unexplained", "places", "thinned")
+DETAILS = ("columns", "checks", "gone", "unexplained", "places", "thinned", "thinned_untraced")
 """Fields of a Volume that are no figures."""
 
 

@@ -33,6 +33,7 @@ IDS = {
     "gone": "records that are gone",
     "unexplained": "records gone, and the log shows no deletion",
     "thinned": "records that stay and lose rows",
+    "thinned_untraced": "of them without a trace in the server's log",
 }
 COLUMNS = [
     Column(key="name", title="Column", style="bold"),

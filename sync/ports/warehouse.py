@@ -72,7 +72,8 @@ class SiteTransaction(Protocol):
         """End the rows of records that the site no longer has, in every form but ``besides`` (which were stored).
 
         A form that left the site's project has no frame, and its rows stay; those of a deleted record do not. Where a
-        record's name went to another patient, all of it ends before the new rows are stored. Counts rows and cells only.
+        record's name went to another patient, all of it ends before the new rows are stored. Counts rows
+        and cells only.
         """
         ...
 

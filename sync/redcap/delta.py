@@ -90,6 +90,7 @@ def _held_against(
     before, first, own = known.records(), sighting.logbook, delta.record_ids
     begin = request.begin if request is not None else sighting.begin
     unexplained = before - groups.keys() - first.traces.deleted
+    unexplained |= missing.thinned(delta, sighting, known, request)
     again = None
     if (unexplained or (not own >= before and not own <= before)) and not first.problem:
         # somebody may have renamed or deleted a record after the log was read and before the lists were, and a look

@@ -44,6 +44,8 @@ class Logbook:
     is_current: bool = False
     #: records that any line names; some may not exist (an older server leaves room for doubt about where an id ends)
     named: frozenset[str] = frozenset()
+    #: when each was last named: the minute, and how many of its lines stand before that one
+    last_named: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
     #: new names of renamed records; the log does not tell the old ones
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
@@ -83,7 +85,7 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
 def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Logbook:
     """Read the lines of a log (content=log); lines that are not understood are passed over."""
     sets_id = re.compile(rf"(?:^|, ){re.escape(record_field)} = '([^']*)'")
-    named: set[str] = set()
+    last_named: dict[str, tuple[datetime, int]] = {}
     renamed: set[str] = set()
     deleted: set[str] = set()
     created: set[str] = set()
@@ -98,7 +100,9 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         action = _ACTION.match(str(line.get("action", "")))
         given = str(line.get("record") or "")
         records = {given} if given else _candidates(action["rest"]) if action else set()
-        named |= records
+        moment = (time or datetime.max, place)  # noqa: DTZ901 -- a server's local time
+        for name in records:
+            last_named[name] = max(moment, last_named.get(name, moment))
         verb = action["verb"].lower() if action else ""
         details = str(line.get("details", ""))
         read.append(Line(verb=verb, records=frozenset(records), at=time, details=details))
@@ -117,7 +121,8 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     newest = max(times, default=None)
     return Logbook(
         newest=newest,
-        named=frozenset(named | renamed),
+        named=frozenset(last_named.keys() | renamed),
+        last_named=last_named,
         renamed=frozenset(renamed),
         deleted=frozenset(deleted),
         created=frozenset(created),

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from schemas.known import Known
+from schemas.known import ROW_KEY, Known, differing
 from schemas.pull import Delta
 from sync.redcap import traces
 from sync.redcap.changes import Request, Sighting, news
@@ -16,6 +16,26 @@ def is_partial(sighting: Sighting, known: Known) -> bool:
     if not sighting.structure.groups or sighting.listing["group"].null_count() < sighting.listing.height:
         return False
     return all(group is None for group in known.owners().values())
+
+
+def thinned(delta: Delta, sighting: Sighting, known: Known, request: Request | None) -> frozenset[str]:
+    """Name known records that stay and have rows no longer, although no line of the log since then names them.
+
+    Whoever deletes an event, a form or an instance leaves a line that names the record. Nothing is said where the
+    project's design or the columns changed, since rows may go with them.
+    """
+    since, mark, book = request.since if request else None, delta.watermark, sighting.logbook
+    if since is None or mark is None or (since.columns, since.design) != (mark.columns, mark.design):
+        return frozenset()
+    came = delta.prints
+    at = (since.at, since.lines)
+    silent = (came.records() & known.records()) - {name for name, moment in book.last_named.items() if moment >= at}
+    if book.traces.is_erased or not silent:
+        return frozenset()
+    if delta.complete:
+        silent &= differing(known, came, columns=ROW_KEY)
+    lost = known.of(silent).join(came.of(silent), on=list(ROW_KEY), how="anti", nulls_equal=True)
+    return frozenset(lost["record"])
 
 
 def explained(
@@ -34,6 +54,9 @@ def explained(
     """
     untraced = 0
     told: tuple[str, ...] = ()
+    thin: frozenset[str] = frozenset()
+    if book is not None:
+        thin = thinned(delta, replace(sighting, logbook=book), known, request) - delta.reborn
     lost = delta.gone - delta.moved_away - delta.renamed.keys()
     if not lost:
         pass
@@ -50,7 +73,7 @@ def explained(
         told += (
             f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",
         )
-    if unseen := _unseen(delta, sighting, seen):
+    if unseen := _unseen(delta, sighting, known, seen):
         told += (
             f"the server's log calls {unseen} records made since the last pull that no answer of the server held;"
             " tell the site's REDCap administrator",
@@ -59,6 +82,7 @@ def explained(
         delta,
         log_was_read=book is not None,
         untraced=untraced,
+        thinned_untraced=thin,
         notices=(*delta.notices, *told),
         warnings=(*delta.warnings, *told),
     )
@@ -90,13 +114,14 @@ def _excuses(
     return max(0, names.given - names.passing - names.strays - elsewhere - len(delta.renamed) - len(taken_over))
 
 
-def _unseen(delta: Delta, sighting: Sighting, seen: Collection[str]) -> int:
+def _unseen(delta: Delta, sighting: Sighting, known: Known, seen: Collection[str]) -> int:
     """Count by the log that was read before the lists: what was made since need not be in them.
 
-    In a project with groups a record may be made in one and shown in none that the token's user sees.
+    The log is read from before the last pull on: what is known was held then, whatever has become of it. In a project
+    with groups a record may be made in one and shown in none that the token's user sees.
     """
     if sighting.begin is None or sighting.structure.groups or not sighting.logbook.traces.made:
         return 0
-    shown = {*seen, *sighting.vanished, *sighting.changed, *sighting.listing["record"].to_list()}
+    shown = {*seen, *sighting.vanished, *sighting.changed, *sighting.listing["record"].to_list(), *known.records()}
     free = sighting.logbook.renamed - set(delta.renamed.values())
     return traces.unseen(sighting.logbook.traces, shown, new_names=len(free))

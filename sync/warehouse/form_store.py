@@ -74,6 +74,7 @@ def store(
         _insert(write, batch, slots)
         came += int(batch.raw.count().sum_horizontal().sum())
     updated, cells = _update(write, arriving.at(order.gather(found.suspected)), slots)
+    touched = pl.concat([arriving.beside[new].select("record"), updated])
     vanished = found.vanished
     if not complete:
         vanished = vanished.filter(pl.col("record").is_in(list(records)))
@@ -86,7 +87,7 @@ def store(
         deleted=vanished.height,
         cells_changed=cells.height,
         cells_more=came + cells["raw_old"].null_count() - cells["raw_new"].null_count() - ended,
-        touched=tally.touched(slots, cells=cells, changed=pl.concat([arriving.beside[new].select("record"), updated]), vanished=vanished),
+        touched=tally.touched(slots, cells=cells, changed=touched, vanished=vanished),
     )
 
 

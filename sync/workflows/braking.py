@@ -61,7 +61,7 @@ def brake(
     if not covered and not allow:
         raise Braked(_message(sentences, approved, run_id=run_id, site=site), measured, kind)
     used = sorted({run for runs in covering.values() for run in runs}) if covered else []
-    return Released(reasons=sentences, approvals=tuple(used), by_flag=not covered)
+    return Released(reasons=tuple(each.sentence for each in found), approvals=tuple(used), by_flag=not covered)
 
 
 def _message(sentences: Sequence[str], approved: Sequence[ParkedRun], *, run_id: str, site: str) -> str:

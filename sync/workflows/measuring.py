@@ -71,6 +71,7 @@ def volume(done: Done, past: Past, columns: Sequence[ColumnChange], places: Sequ
         rows_known=rows if delta.complete else past.rows,
         rows_gone=max(0, stored.deleted - stood.rows_of_gone) + stood.rows_lost_by_renamed,
         records_untraced=delta.untraced,
+        thinned_untraced=tuple(sorted(delta.thinned_untraced)),
         columns=tuple(columns),
         checks=_checks(done, known),
         gone=tuple(sorted(gone)),

@@ -3,6 +3,7 @@
 # ruff: noqa: DTZ001 -- a REDCap server tells local time without a zone
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -353,6 +354,62 @@ def test_a_name_that_was_taken_over_excuses_none_that_is_withheld(sandbox: Sandb
     assert (delta.gone, delta.reborn, delta.untraced) == ({"R1"}, {"R0"}, 1)
 
 
+# --- rows that are gone from records that stay
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("groups", [ungrouped, grouped], ids=lambda each: each.__name__)
+def test_rows_that_the_server_no_longer_shows_and_the_log_does_not_mention_are_told_by_record(
+    sandbox: Sandbox, groups, full: bool
+) -> None:
+    groups(sandbox)
+    for record in ("R1", "R2", "R3", "R4"):
+        trial.enter(sandbox, record, "there", "day_arm_1")
+    held = mirror(sandbox)
+    later(sandbox, 1)
+    trial.spirit_away(sandbox, "R1", "day_arm_1")
+    trial.drop(sandbox, "R2", "day_arm_1")
+    trial.enter(sandbox, "R3", "changed", "day_arm_1")
+    delta = follow(held, full=full, overlap=24 * HOUR)
+    assert delta.log_was_read
+    assert delta.thinned_untraced == {"R1"}
+    assert delta.untraced == 0
+    later(sandbox, 1)
+    assert not follow(held, full=full).thinned_untraced, "what was taken over is known"
+
+
+def test_a_row_that_went_while_the_pull_was_under_way_is_explained(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ungrouped(sandbox)
+    trial.enter(sandbox, "R1", "there", "day_arm_1")
+    held = mirror(sandbox)
+    later(sandbox, 1)
+    read_log = changes.read_log
+
+    def then_drop(*arguments: object, **named: object) -> Logbook:
+        book = read_log(*arguments, **named)  # type: ignore[arg-type]
+        trial.drop(sandbox, "R1", "day_arm_1")
+        return book
+
+    monkeypatch.setattr(changes, "read_log", then_drop)
+    delta = follow(held, overlap=24 * HOUR)
+    assert (delta.log_was_read, delta.thinned_untraced) == (True, frozenset())
+
+
+def test_rows_that_go_with_a_changed_design_are_not_asked_after(sandbox: Sandbox) -> None:
+    ungrouped(sandbox)
+    trial.enter(sandbox, "R1", "there", "day_arm_1")
+    held = mirror(sandbox)
+    later(sandbox, 1)
+    project = sandbox.project("trial").project
+    fields = tuple(replace(each, field_note="other") for each in project.structure.fields)
+    project.structure = replace(project.structure, fields=fields)
+    trial.spirit_away(sandbox, "R1", "day_arm_1")
+    delta = follow(held)
+    assert (delta.complete, delta.log_was_read, delta.thinned_untraced) == (True, True, frozenset())
+
+
 # --- records that should be there
 
 
@@ -383,6 +440,21 @@ def test_records_that_were_made_and_deleted_or_renamed_since_are_no_notice(sandb
     assert not any("made since" in each for each in delta.notices)
     later(sandbox, 20)
     assert not any("made since" in each for each in follow(held, overlap=48 * HOUR).notices), "told of in the overlap"
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_record_that_was_made_and_pulled_and_is_renamed_the_next_day_is_no_notice(
+    sandbox: Sandbox, full: bool
+) -> None:
+    """The log is read from before the last pull on, so it tells of its making once more."""
+    ungrouped(sandbox)
+    trial.enter(sandbox, "T1", "newcomer")
+    held = mirror(sandbox)
+    later(sandbox, 10)
+    sandbox.project("trial").rename_record("T1", "U1")
+    delta = follow(held, full=full, overlap=24 * HOUR)
+    assert delta.renamed == {"T1": "U1"}
+    assert not any("made since" in each for each in delta.notices)
 
 
 def test_in_a_project_with_groups_nobody_misses_what_another_group_made(sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sync import changes
 from sync.workflows.results import SiteResult
 from tests.workflows import small
 
@@ -197,6 +198,39 @@ def test_a_record_that_is_gone_without_a_trace_brakes_below_the_mass_limit(loose
     passed = night(loose)
     assert passed.exit_code == 0
     assert any("let through a brake: 1 records are gone without a trace" in each for each in passed.notices)
+
+
+def test_rows_that_are_gone_without_a_trace_from_a_record_that_stays_brake(loose):
+    rows = loose.handle.project.records.get("R1").rows
+    del rows[next(place for place in rows if place[0] == "day_arm_1")]
+    loose.write("R2", "day", weight="75")
+    moved = small.run_night(loose.apps["one"], full=True)
+    assert (moved.exit_code, moved.sites[0].outcome) == (5, "braked")
+    (parked,) = loose.apps["one"].warehouse().reader().parked(site="all")
+    assert "1 records that stay lost rows without a trace in the server's log" in parked.reason
+    assert parked.difference["thinned_untraced"] == ["R1"]
+    loose.write("R3", "day", weight="76")
+    approve(loose, moved.run_id)
+    assert night(loose, full=True).exit_code == 0
+    assert night(loose, full=True).exit_code == 0
+
+
+def test_a_run_that_was_let_through_names_all_that_it_let_through(trial, monkeypatch):
+    monkeypatch.setattr(changes, "_NAMED", 1)
+    for number in range(RECORDS):
+        trial.write(f"R{number}", "day", weight=str(900 + number), height=str(30 + number))
+        trial.write(f"R{number}", "extra 2", weight=str(700 + number))
+    braked(trial)
+    trial.move(timedelta(hours=1))
+    (done,) = small.run_night(trial.apps["one"], allow_mass_change=True).sites
+    kept = trial.apps["one"].warehouse().reader().last_success("all").counts["let_through"]["reasons"]
+    assert [f"let through a brake: {reason}" for reason in kept] == list(done.let_through)
+    (parked,) = trial.apps["one"].warehouse().reader().parked(site="all")
+    assert "more column" in parked.reason
+    for column in parked.difference["columns"]:
+        name = f"{column['form']}.{column['column']}"
+        assert any(name in reason for reason in kept), name
+    assert not any("more column" in reason for reason in kept)
 
 
 def test_an_approval_of_one_withheld_record_is_none_of_two(loose):
