@@ -4,6 +4,7 @@ from sync.config import SiteConfig
 from sync.ports.application import Application
 from sync.workflows import drift, mapped, past
 from sync.workflows.drift import Examined
+from sync.workflows.stored import frames_of
 
 
 def look(app: Application, site: SiteConfig, *, accept_as: str | None = None) -> Examined:
@@ -19,7 +20,7 @@ def look(app: Application, site: SiteConfig, *, accept_as: str | None = None) ->
         before.structure,
         structure,
         plan,
-        stored=lambda study: app.warehouse(study).reader().frames(site.slug),
+        stored=lambda study: frames_of(app, site.slug, study),
         last_marks=before.marks,
     )
     if accept_as is not None:

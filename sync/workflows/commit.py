@@ -304,7 +304,7 @@ def _site_row(night: Night, delta: Delta) -> SiteRow:
 def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, released: Released) -> SiteResult:
     delta, judgement = catch.delta, stored.seen.judgement
     notices = [*delta.notices, *stored.notices, *catch.found.impact.notices]
-    warnings = list(delta.warnings)
+    warnings = [*delta.warnings, *catch.found.impact.warnings]
     if left_out := drift.left_out(night.site.slug, catch.found.impact):
         notices.append(left_out)
         warnings.append(left_out)

@@ -16,6 +16,7 @@ from sync.harmonise import placement
 from sync.harmonise.mapping import Layout, SiteMapping, Source
 from sync.workflows.drift_held import Column, Held
 
+_OF_FIELDS = (Part.FIELD, Part.CHOICE, Part.EXPORT)
 _MENTION = re.compile(r"\[(\w+)(?=[\](:])")
 
 
@@ -25,6 +26,8 @@ class Impact:
 
     #: what changed and does no harm here
     notices: tuple[str, ...] = ()
+    #: those of ``notices`` that somebody should hear of: what is read changed, or something went that nobody reads
+    warnings: tuple[str, ...] = ()
     #: why the site cannot be worked on; empty where it can
     stops: tuple[str, ...] = ()
     #: study columns to leave out, with the reason: never judged, never stored
@@ -39,6 +42,7 @@ class Impact:
         """Show the impact as JSON holds it."""
         return {
             "notices": list(self.notices),
+            "warnings": list(self.warnings),
             "stops": list(self.stops),
             "absent": [{"form": f, "column": c, "reason": why} for (f, c), why in sorted(self.absent.items())],
             "checks": {check: list(names) for check, names in sorted(self.checks.items())},
@@ -84,6 +88,7 @@ class _Judging:
         self.derived = derived
         self.holds = holds
         self.notices: list[str] = []
+        self.warnings: list[str] = []
         self.stops: list[str] = []
         self.absent: dict[Column, str] = {}
         #: (form, field) of the study that changed in what it reads
@@ -96,6 +101,7 @@ class _Judging:
             self._judge(change)
         return Impact(
             notices=tuple(self.notices),
+            warnings=tuple(self.warnings),
             stops=tuple(self.stops),
             absent=self.absent,
             checks=_checks_reading(self.study, self.touched) if self.touched else {},
@@ -112,12 +118,13 @@ class _Judging:
 
     def _judge(self, change: Change) -> None:
         if change.gravity is Gravity.ADDITIVE:
-            self.notices.append(change.sentence + self._hint(change))
+            hint = self._hint(change)
+            self._go_on(change.sentence + hint, is_heard=bool(hint))
             return
         uses = self._uses(change)
         if change.gravity is Gravity.ALTERING:
             self._touch(uses)
-            self.notices.append(change.sentence + _read_by(uses))
+            self._go_on(change.sentence + _read_by(uses), is_heard=bool(uses) or change.part not in _OF_FIELDS)
             return
         match change.part:
             case Part.PROJECT:
@@ -126,13 +133,20 @@ class _Judging:
                 self._break(change, uses)
             case _:
                 reasons = list(self._reach(change))
-                told = self.stops if reasons else self.notices
-                told.append(change.sentence + (f": {_listed(reasons)}" if reasons else _UNREAD))
+                if reasons:
+                    self.stops.append(f"{change.sentence}: {_listed(reasons)}")
+                else:
+                    self._go_on(change.sentence + _UNREAD)
+
+    def _go_on(self, sentence: str, *, is_heard: bool = True) -> None:
+        self.notices.append(sentence)
+        if is_heard:
+            self.warnings.append(sentence)
 
     # --- fields
 
     def _uses(self, change: Change) -> list[_Use]:
-        if change.part not in (Part.FIELD, Part.CHOICE, Part.EXPORT):
+        if change.part not in _OF_FIELDS:
             return []
         if change.part is Part.EXPORT:
             return [use for use in self._of(change.subject.partition("___")[0]) if _reads(use, change.subject)]
@@ -145,12 +159,12 @@ class _Judging:
         """Stop the site, leave columns out, or go on, for a field that can't be read as before."""
         if change.subject == self.drift.now.record_field and change.part is Part.FIELD:
             # the id comes with every form and is always read as a name, whatever the dictionary calls it
-            self.notices.append(change.sentence)
+            self._go_on(change.sentence)
             return
         uses = [use for use in uses if self._harms(change, use)]
         self._touch(uses)
         if not uses:
-            self.notices.append(change.sentence + _UNREAD)
+            self._go_on(change.sentence + _UNREAD)
         elif self.derived or any(self._beyond_repair(change, use) for use in uses):
             self.stops.append(change.sentence + _read_by(uses))
         else:

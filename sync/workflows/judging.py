@@ -29,7 +29,8 @@ from sync.workflows.answers import NotedCells, NotedConditions, Texts
 from sync.workflows.cells import Cells
 from sync.workflows.drift_held import Column
 from sync.workflows.reading import Reading, judged
-from sync.workflows.rejudging import Asked, Rejudged, Stored, rejudge
+from sync.workflows.rejudging import Asked, Rejudged, rejudge
+from sync.workflows.stored import Stored
 from validators import holds, reach
 from validators.findings import Condition, Conditions, Coverage, Judgement
 from validators.library import outcomes

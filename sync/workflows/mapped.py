@@ -5,7 +5,8 @@ would leave the warehouse and their queries would close unseen. So each run comp
 it read last, and stops the site where something is lost that the warehouse holds, until a person accepts it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from schemas.frames import FormFrame
@@ -35,7 +36,7 @@ def refuse_losses(
     study: Study,
     mapping: SiteMapping,
     *,
-    stored: Callable[[], Sequence[FormFrame]],
+    stored: Callable[[], Iterable[FormFrame]],
 ) -> None:
     """Raise SourceMismatch where the mapping lost what the warehouse holds values of.
 
@@ -62,22 +63,20 @@ def refuse_losses(
         )
 
 
-def _held(frames: Sequence[FormFrame], visits: Sequence[str], fields: Sequence[str]) -> list[str]:
-    """Say of each lost visit and field how much the warehouse holds of it; what holds nothing is left out."""
-    lines = []
-    for visit in visits:
-        rows = sum(int((frame.rows["event"] == visit).sum()) for frame in frames)
-        if rows:
-            lines.append(f"visits.{visit}: {rows} rows")
-    by_form = {frame.form.name: frame for frame in frames}
-    for name in fields:
-        form, _, field = name.partition(".")
-        frame = by_form.get(form)
-        if frame is None:
-            continue
-        each = next((one for one in frame.form.fields if one.name == field), None)
-        columns = [column for column in (each.columns if each else ()) if column in frame.raw.columns]
-        cells = sum(int(frame.raw[column].count()) for column in columns)
-        if cells:
-            lines.append(f"forms.{form}.fields.{field}: {cells} values")
-    return lines
+def _held(frames: Iterable[FormFrame], visits: Sequence[str], fields: Sequence[str]) -> list[str]:
+    """Say of each lost visit and field how much the warehouse holds of it; what holds nothing is left out.
+
+    Frames of one form may come in parts.
+    """
+    rows: Counter[str] = Counter()
+    cells: Counter[str] = Counter()
+    for frame in frames:
+        rows.update({visit: int((frame.rows["event"] == visit).sum()) for visit in visits})
+        for each in frame.form.fields:
+            if (name := f"{frame.form.name}.{each.name}") in fields:
+                columns = [column for column in each.columns if column in frame.raw.columns]
+                cells[name] += sum(int(frame.raw[column].count()) for column in columns)
+    return [
+        *(f"visits.{visit}: {rows[visit]} rows" for visit in visits if rows[visit]),
+        *(f"forms.{name.replace('.', '.fields.', 1)}: {cells[name]} values" for name in fields if cells[name]),
+    ]

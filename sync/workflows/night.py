@@ -25,8 +25,9 @@ from sync.workflows.commit import Catch, DryRun, Night, commit
 from sync.workflows.drift import Examined
 from sync.workflows.judging import Judged
 from sync.workflows.past import Past
-from sync.workflows.rejudging import Asked, Stored
+from sync.workflows.rejudging import Asked
 from sync.workflows.results import NightOptions, SiteResult
+from sync.workflows.stored import frames_of, stored_of
 
 log = structlog.get_logger()
 
@@ -123,10 +124,7 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
         judged = judging.judge_delta(
             delta,
             reading,
-            stored=Stored(
-                records=lambda: reader.records(site.slug),
-                frames=lambda study, records: app.warehouse(study).reader().frames(site.slug, records),
-            ),
+            stored=stored_of(app, site.slug),
             asked=lambda: _asked(reader, site),
             again=lambda: followup.asked_since(reader.queries(replace(_live(site), asked_again=True))),
         )
@@ -152,7 +150,7 @@ def _refuse_losses(night: Night, before: Past) -> None:
             before.mapped,
             study,
             mapping,
-            stored=lambda: night.app.warehouse(study).reader().frames(night.site.slug),
+            stored=lambda: frames_of(night.app, night.site.slug, study),
         )
 
 
@@ -161,7 +159,7 @@ def _examine(night: Night, before: Past, delta: Delta) -> Examined:
         before.structure,
         delta.head.structure,
         night.plan,
-        stored=lambda study: night.app.warehouse(study).reader().frames(night.site.slug),
+        stored=lambda study: frames_of(night.app, night.site.slug, study),
         last_marks=before.marks,
     )
 

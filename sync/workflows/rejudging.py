@@ -5,33 +5,19 @@ part by part; those that look across subjects are judged at the end, on the colu
 queries want to know is noted on the way, so no part outlives its turn. Pure but for what it is given.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.coordinates import RowKey
 from schemas.frames import FormFrame
-from schemas.parts import PART_ROWS
-from schemas.study import Study
 from sync.workflows import merging
 from sync.workflows.across import Across
 from sync.workflows.answers import NotedConditions, Place, Texts
 from sync.workflows.cells import Cells
 from sync.workflows.reading import Reading, judged
+from sync.workflows.stored import FEW, Stored, in_parts
 from validators import reach
 from validators.findings import Condition, Finding, Judgement
-
-_FEW, _MANY = 50, 5_000
-"""Records in one part, at least and at most."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """Read what is stored of a site."""
-
-    #: names every record
-    records: Callable[[], Collection[str]]
-    #: gives the frames of some records
-    frames: Callable[[Study, Sequence[str]], Sequence[FormFrame]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +91,7 @@ def rejudge(
         shown |= fresh
     wider = across.look()
     if wider is not None:
-        for records in _sliced(sorted(_fresh(wider, asked) - shown), _FEW):
+        for records in _sliced(sorted(_fresh(wider, asked) - shown), FEW):
             frames = merging.merge(stored.frames(study, records), without_rows, touched)
             beside += _others(reading, frames, wide | ages)
     answers = NotedConditions(
@@ -115,23 +101,6 @@ def rejudge(
         delivered=frozenset(frame.form.name for frame in changed),
     )
     return Rejudged(judgement=across.joined(answers), texts=parts.texts, beside=tuple(beside))
-
-
-def in_parts(
-    study: Study, stored: Stored, records: Sequence[str]
-) -> Iterator[tuple[Sequence[str], Sequence[FormFrame]]]:
-    """Read some records, as many at a time as make a part: their names and their frames; one part of none for none."""
-    if not records:
-        yield (), stored.frames(study, ())
-    size, start = _FEW, 0
-    while start < len(records):
-        some = records[start : start + size]
-        frames = stored.frames(study, some)
-        start += len(some)
-        rows = max((frame.rows.height for frame in frames), default=0)
-        size = min(max(_FEW, len(some) * PART_ROWS // max(rows, 1)), _MANY)
-        yield some, frames
-        del frames  # or it would stand beside the next one
 
 
 def _fresh(judgement: Judgement, asked: Asked) -> set[str]:

@@ -13,7 +13,7 @@ from sync.ports.application import Application
 from sync.ports.source import Progress
 from sync.workflows import across, desk, judging
 from sync.workflows.reading import Terms
-from sync.workflows.rejudging import Stored, in_parts
+from sync.workflows.stored import in_parts, stored_of
 from validators.findings import Finding, Judgement, NotEvaluated
 
 
@@ -114,7 +114,7 @@ def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime, l
             [f"sites.{site.slug}: nothing was stored yet; run `sync run --site {site.slug}` first"]
         )
     reader = app.warehouse(study).reader()
-    stored = Stored(records=lambda: reader.records(site.slug), frames=lambda _, some: reader.frames(site.slug, some))
+    stored = stored_of(app, site.slug)
     records, rows = sorted(stored.records()), 0
 
     def counted(part: tuple[Sequence[str], Sequence[FormFrame]]) -> Sequence[FormFrame]:

@@ -22,7 +22,8 @@ from schemas.project import Snapshot
 from sync import bootstrap
 from sync.demo import stage
 from sync.queries.model import QueryKey
-from sync.workflows import across, gathering, judging, rejudging
+from sync.workflows import across, gathering, judging
+from sync.workflows import stored as reading_back
 from sync.workflows.reading import Reading
 from sync.workflows.run import RunResult
 from sync.workflows.validate import validate_site
@@ -210,8 +211,8 @@ def test_validate_in_parts_says_what_it_says_of_the_whole_site(playing, tmp_path
             assert small.run_night(app).exit_code == 0
         at_once = validate_site(app, site, stored=stored)
         monkeypatch.setattr(parts, "PART_ROWS", 1)
-        monkeypatch.setattr(rejudging, "_FEW", 2)
-        monkeypatch.setattr(rejudging, "_MANY", 2)
+        monkeypatch.setattr(reading_back, "FEW", 2)
+        monkeypatch.setattr(reading_back, "MANY", 2)
         seen: list[int] = []
         add = across.Across.add
         monkeypatch.setattr(across.Across, "add", lambda *given: (seen.append(1), add(*given)))

@@ -19,7 +19,7 @@ from sync.errors import IllegalTransition
 from sync.ports.stored import QueryFilter
 from sync.queries.model import AnswerCode, Query, Trigger
 from sync.sandbox.faults import Fault, Mode
-from sync.workflows import desk, rejudging
+from sync.workflows import desk, rejudging, stored
 from tests.acceptance.conftest import START
 from tests.acceptance.dump import dump
 from tests.workflows import small
@@ -48,8 +48,9 @@ def playing(tmp_path: Path, erring_projects: dict[str, str]) -> Iterator[stage.S
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let incremental nights look at what is stored two or three records at a time."""
-    monkeypatch.setattr(rejudging, "_FEW", 2)
-    monkeypatch.setattr(rejudging, "_MANY", 3)
+    monkeypatch.setattr(rejudging, "FEW", 2)
+    monkeypatch.setattr(stored, "FEW", 2)
+    monkeypatch.setattr(stored, "MANY", 3)
 
 
 class Editor:

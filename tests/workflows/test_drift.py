@@ -295,6 +295,12 @@ class TestLeavesOut:
         assert not impact.absent
         assert impact.checks == {"LATER": ("people.born",)}
         assert "read by people.born" in impact.notices[0]
+        assert impact.warnings == impact.notices, "somebody should hear of it"
+
+    def test_what_nobody_reads_is_heard_of_where_it_is_gone_and_not_where_it_was_added(self):
+        assert impact_of(without("hobby")).warnings
+        assert impact_of(changed("hobby", field_label="Pastime")).warnings == ()
+        assert impact_of(a_project(*ROWS, a_row("more", "labor"))).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -595,6 +601,7 @@ def test_additive_drift_never_stops_a_site_and_leaves_nothing_out(now, is_derive
     assert not impact.stops
     assert not impact.absent
     assert len(impact.notices) == len(found.changes)
+    assert all("choice" in warning for warning in impact.warnings), "only a code that the mapping does not read"
 
 
 # --- the four centres of the shipped study

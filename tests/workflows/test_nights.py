@@ -133,6 +133,20 @@ def test_a_new_field_is_a_notice(trial):
     assert done.exit_code == 0
     assert any("remark" in notice for notice in done.sites[0].notices)
     assert done.sites[0].stored.cells_changed == 0
+    assert not done.sites[0].warnings, "nobody need hear of an addition"
+
+
+def test_a_choice_that_the_site_took_away_is_heard_of_once(trial):
+    (sex,) = (each for each in trial.handle.structure.fields if each.field_name == "sex")
+    kept = sex.select_choices_or_calculations.split("|", 1)[1].strip()
+    fields = small.with_field(trial.handle.structure, "sex", select_choices_or_calculations=kept)
+    trial.handle.change_structure(fields=fields)
+    first = small.run_night(trial.apps["one"]).sites[0]
+    assert first.exit_code == 0, first.reason
+    (warning,) = first.warnings
+    assert "'sex'" in warning
+    assert warning in first.notices
+    assert not small.run_night(trial.apps["one"]).sites[0].warnings
 
 
 @pytest.mark.parametrize("right", [NO_EXPORT, DEIDENTIFIED])
