@@ -50,11 +50,14 @@ def run_site(
         except errors.Stopped as error:
             # not noted: the site stays due, as if it had not been begun
             reason = str(error)
-            result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=reason)
+            kind = _kind_tried(app, site, options, started)
+            result = SiteResult(
+                site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=reason, kind=kind
+            )
         except errors.SiteLocked as error:
-            result = lease.locked_out(app, site, error)
+            result = replace(lease.locked_out(app, site, error), kind=_kind_tried(app, site, options, started))
         except errors.SyncError as error:
-            result = _failed(app, site, error, run_id=run_id, started=started, keep=not options.dry_run)
+            result = _failed(app, site, error, run_id=run_id, started=started, options=options)
         result = replace(result, seconds=app.clock.monotonic() - begun)
         level = log.info if result.exit_code == 0 else log.warning
         level("site.run.finished", outcome=result.outcome, exit_code=result.exit_code, seconds=round(result.seconds, 3))
@@ -101,7 +104,7 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
     before = past.read(reader, site.slug).of_project(site.project_id)
     _refuse_losses(night, before)
     now = night.started.astimezone(app.config.study.zone)
-    full = night.options.full or past.full_is_due(before, now, app.config.schedule.weekly_full)
+    full = _is_full(night.options, before, now, app)
     source = app.source(site)
     overlap = app.config.run.overlap
     delta = source.changes(before.watermark, known=before.known, full=full, overlap=overlap, progress=progress)
@@ -129,6 +132,19 @@ def _fetch(night: Night, warehouse: Warehouse, progress: Progress | None) -> Cat
             again=lambda: followup.asked_since(reader.queries(replace(_live(site), asked_again=True))),
         )
     return Catch(past=before, delta=delta, found=found, reading=reading, judged=judged)
+
+
+def _is_full(options: NightOptions, before: Past, now: datetime, app: Application) -> bool:
+    return options.full or past.full_is_due(before, now, app.config.schedule.weekly_full)
+
+
+def _kind_tried(app: Application, site: SiteConfig, options: NightOptions, started: datetime) -> str:
+    """Say what kind of pull a night was that came to nothing; full where the warehouse cannot tell."""
+    with suppress(errors.SyncError):
+        before = past.read(app.warehouse().reader(), site.slug).of_project(site.project_id)
+        now = started.astimezone(app.config.study.zone)
+        return "full" if _is_full(options, before, now, app) else "incremental"
+    return "full"
 
 
 def _asked(reader: WarehouseReader, site: SiteConfig) -> Asked:
@@ -187,11 +203,17 @@ def _deliver(night: Night, catch: Catch, result: SiteResult, queries: tuple[Quer
 
 
 def _failed(
-    app: Application, site: SiteConfig, error: errors.SyncError, *, run_id: str, started: datetime, keep: bool
+    app: Application,
+    site: SiteConfig,
+    error: errors.SyncError,
+    *,
+    run_id: str,
+    started: datetime,
+    options: NightOptions,
 ) -> SiteResult:
-    kind = error.kind if isinstance(error, Braked) else "full"
+    kind = error.kind if isinstance(error, Braked) else _kind_tried(app, site, options, started)
     result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error), kind=kind)
-    if not keep:
+    if options.dry_run:
         return result
     row = RunRow(
         site=site.slug,

@@ -14,6 +14,7 @@ from sync import bootstrap
 from sync.errors import SyncError
 from sync.ports.stored import QueryFilter
 from sync.queries.model import State, Trigger
+from sync.sandbox.faults import Fault, Mode
 from sync.sandbox.people import DEIDENTIFIED, NO_EXPORT, User
 from sync.warehouse.store import SqlWarehouse
 from sync.workflows import desk
@@ -162,6 +163,15 @@ def test_withheld_columns_stop_the_site_and_are_never_read_as_blanks(trial, righ
     done = small.run_night(trial.apps["one"], full=full)
     assert done.exit_code in (4, 5), done.sites[0]
     assert trial.dump("one") == before
+
+
+@pytest.mark.parametrize(("full", "kind"), [(False, "incremental"), (True, "full")])
+def test_a_night_that_came_to_nothing_is_of_the_kind_that_was_tried(trial, full, kind):
+    trial.sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, content="record"))
+    (done,) = small.run_night(trial.apps["one"], full=full).sites
+    assert (done.outcome, done.kind, done.document()["kind"]) == ("refused", kind, kind)
+    (noted, *_) = trial.apps["one"].warehouse().reader().runs(site="all", limit=1)
+    assert (noted.outcome, noted.kind) == ("refused", kind)
 
 
 def test_an_unchanged_night_asks_for_one_row_a_record(trial):
