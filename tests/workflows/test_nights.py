@@ -167,7 +167,7 @@ def test_withheld_columns_stop_the_site_and_are_never_read_as_blanks(trial, righ
 
 @pytest.mark.parametrize(("full", "kind"), [(False, "incremental"), (True, "full")])
 def test_a_night_that_came_to_nothing_is_of_the_kind_that_was_tried(trial, full, kind):
-    trial.sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, content="record"))
+    trial.sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, times=None))
     (done,) = small.run_night(trial.apps["one"], full=full).sites
     assert (done.outcome, done.kind, done.document()["kind"]) == ("refused", kind, kind)
     (noted, *_) = trial.apps["one"].warehouse().reader().runs(site="all", limit=1)
