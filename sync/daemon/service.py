@@ -1,14 +1,15 @@
 """Run each site when it is due, until told to stop.
 
-A pass takes the sites that are due, on as many threads as configured, each in a run of its own: a wrong mapping or
-a fault at one site is that site's failure. On a stop no new site is begun; a site that is still being pulled is left,
+A site that is due is begun, on as many threads as configured, in a run of its own, whatever the others are at: a wrong
+mapping, a fault or a server that hangs at one site is that site's failure alone. What sites gave is told together once
+none is at work, or after a few minutes. On a stop no new site is begun; a site that is still being pulled is left,
 since nothing of it was written; one that is being judged and stored comes to its end, which is the commit of its one
 transaction. What is remembered between passes is also in the warehouse, so that a daemon that
 was killed goes on where it was.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,9 @@ from sync.workflows.results import NightOptions, SiteResult
 from sync.workflows.run import RunResult
 
 log = structlog.get_logger()
+
+PATIENCE = 300.0
+"""Seconds for which what some sites gave waits to be told together with those that are still at work."""
 
 
 class Work(Protocol):
@@ -81,49 +85,38 @@ def run_forever(daemon: Daemon) -> int:
     """Work whenever a site is due until ``stop`` is set; 0, as a stop that was asked for is no failure."""
     daemon.supervisor.ready()
     log.info("daemon.started", sites=len(plans(daemon.app)))
-    while not daemon.stop.is_set():
-        daemon.supervisor.beat()
-        run_once(daemon)
-        if daemon.stop.is_set():
-            break
-        site, moment = coming(daemon)
-        daemon.supervisor.status(f"next: {site} at {moment.astimezone(daemon.app.config.study.zone):%Y-%m-%d %H:%M %Z}")
-        # never long: a sign of life is due, and the clock may be set meanwhile
-        seconds = (moment - daemon.app.clock.now()).total_seconds()
-        daemon.stop.wait(max(0.0, min(seconds, daemon.supervisor.interval)))
+    with _pool(daemon) as pool:
+        shift = _Shift(daemon, pool)
+        while not daemon.stop.is_set():
+            daemon.supervisor.beat()
+            shift.begin()
+            if daemon.stop.is_set():
+                break
+            shift.wait()
+        shift.end()
     daemon.supervisor.stopping()
     log.info("daemon.stopped")
     return 0
 
 
 def run_once(daemon: Daemon) -> int:
-    """Work on every site that is due now; give the gravest exit code, 0 where none is due.
-
-    The warehouse is asked first, so that runs by hand count and a restarted daemon knows where it was.
-    """
-    if not _due(daemon):
-        return 0
-    if not _take_in(daemon):
-        return errors.SyncError.exit_code
-    due = _due(daemon)
-    if not due or daemon.stop.is_set():
-        return 0
-    daemon.supervisor.status(f"at work on {', '.join(due)}")
-    log.info("daemon.pass.started", sites=len(due))
-    results = _work(daemon, [daemon.app.config.site(site) for site in due])
-    daemon.after_pass(results)
-    return errors.gravest([result.exit_code for result in results])
+    """Work on every site that is due now; give the gravest exit code, 0 where none is due."""
+    with _pool(daemon) as pool:
+        shift = _Shift(daemon, pool)
+        if not shift.begin():
+            return errors.SyncError.exit_code
+        return errors.gravest([result.exit_code for result in shift.end()])
 
 
-def coming(daemon: Daemon) -> tuple[str, datetime]:
-    """Name the site that is due next and when; a moment in the past means now."""
+def coming(daemon: Daemon, *, besides: Collection[str] = ()) -> tuple[str, datetime] | None:
+    """Name the site that is due next and when; a moment in the past means now. None where no site is left."""
     now = daemon.app.clock.now()
     moments = {
         site: schedule.due_at(plan, daemon.standings.get(site, Standing()), since=daemon.since, now=now)
         for site, plan in plans(daemon.app).items()
+        if site not in besides
     }
-    site = min(moments, key=lambda each: moments[each])
-    return site, moments[site]
+    return min(moments.items(), key=lambda each: each[1], default=None)
 
 
 def refused(app: Application) -> RunResult | None:
@@ -159,11 +152,94 @@ def plans(app: Application) -> dict[str, Plan]:
     }
 
 
-def _due(daemon: Daemon) -> tuple[str, ...]:
-    return schedule.due_sites(plans(daemon.app), daemon.standings, since=daemon.since, now=daemon.app.clock.now())
+class _Shift:
+    """Hold what is at work, and what it gave that nobody was told of. A site that hangs holds up no other's time."""
+
+    def __init__(self, daemon: Daemon, pool: ThreadPoolExecutor) -> None:
+        self._daemon = daemon
+        self._pool = pool
+        self._working: dict[Future[RunResult | None], SiteConfig] = {}
+        self._untold: list[RunResult] = []
+        #: monotonic
+        self._untold_since = 0.0
+
+    def begin(self) -> bool:
+        """Begin the sites that are due and not at work; False where the warehouse keeps them from it.
+
+        The warehouse is asked first, so that runs by hand count and a restarted daemon knows where it was.
+        """
+        daemon, at_work = self._daemon, self._at_work()
+        if not _due(daemon, besides=at_work):
+            return True
+        if not _take_in(daemon, besides=at_work):
+            return False
+        due = _due(daemon, besides=at_work)
+        if not due or daemon.stop.is_set():
+            return True
+        log.info("daemon.pass.started", sites=len(due))
+        all_plans = plans(daemon.app)
+        for slug in due:
+            site = daemon.app.config.site(slug)
+            self._working[self._pool.submit(_work_on, daemon, site, all_plans[slug])] = site
+        daemon.supervisor.status(f"at work on {', '.join(self._at_work())}")
+        return True
+
+    def wait(self) -> None:
+        """Wait until something ended or is due; never long: a sign of life is, and the clock may be set meanwhile."""
+        daemon = self._daemon
+        due = coming(daemon, besides=self._at_work())
+        seconds = daemon.supervisor.interval
+        if due is not None:
+            seconds = max(0.0, min(seconds, (due[1] - daemon.app.clock.now()).total_seconds()))
+        if self._working:
+            self._take(seconds)
+        elif due is not None:
+            moment = due[1].astimezone(daemon.app.config.study.zone)
+            daemon.supervisor.status(f"next: {due[0]} at {moment:%Y-%m-%d %H:%M %Z}")
+            daemon.stop.wait(seconds)
+
+    def end(self) -> tuple[RunResult, ...]:
+        """Wait for what is at work, with signs of life, and tell of it; gives all that was not told before."""
+        given: list[RunResult] = []
+        while self._working:
+            given += self._take(self._daemon.supervisor.interval)
+            self._daemon.supervisor.beat()
+        return tuple(given)
+
+    def _at_work(self) -> tuple[str, ...]:
+        return tuple(site.slug for site in self._working.values())
+
+    def _take(self, seconds: float) -> list[RunResult]:
+        """Wait for a site to end; note how it fares now, and tell of it once nothing is at work or it grows old."""
+        daemon = self._daemon
+        ended, _ = wait(self._working, timeout=seconds, return_when="FIRST_COMPLETED")
+        results: list[RunResult] = []
+        for future in ended:
+            site, result = self._working.pop(future), future.result()
+            if result is not None:
+                _note(daemon, site.slug, tried=result.started, code=result.exit_code)
+                results.append(result)
+        now = daemon.app.clock.monotonic()
+        if results and not self._untold:
+            self._untold_since = now
+        self._untold += results
+        if self._untold and (not self._working or now - self._untold_since >= PATIENCE):
+            daemon.after_pass(tuple(self._untold))
+            self._untold.clear()
+        return results
 
 
-def _take_in(daemon: Daemon) -> bool:
+def _pool(daemon: Daemon) -> ThreadPoolExecutor:
+    threads = max(1, min(daemon.app.config.run.threads, len(plans(daemon.app))))
+    return ThreadPoolExecutor(max_workers=threads, thread_name_prefix="site")
+
+
+def _due(daemon: Daemon, *, besides: Collection[str] = ()) -> tuple[str, ...]:
+    due = schedule.due_sites(plans(daemon.app), daemon.standings, since=daemon.since, now=daemon.app.clock.now())
+    return tuple(site for site in due if site not in besides)
+
+
+def _take_in(daemon: Daemon, *, besides: Collection[str]) -> bool:
     """Learn from the warehouse what was run; False where it is not usable, and all due sites then wait a while."""
     now = daemon.app.clock.now()
     try:
@@ -174,13 +250,13 @@ def _take_in(daemon: Daemon) -> bool:
     except Exception as error:
         place = errors.place_of(error)
         log.error("daemon.warehouse.unusable", fault=type(error).__name__, place=place)
-        for site in _due(daemon):
+        for site in _due(daemon, besides=besides):
             _note(daemon, site, tried=now, code=70)
         daemon.after_failure(error)
         return False
     for each in known:
         last = each.last_run
-        if last is not None:
+        if last is not None and each.site not in besides:
             daemon.standings[each.site] = schedule.learned(
                 daemon.standings.get(each.site, Standing()),
                 tried=last.started,
@@ -189,27 +265,6 @@ def _take_in(daemon: Daemon) -> bool:
                 success=each.last_success,
             )
     return True
-
-
-def _work(daemon: Daemon, sites: Sequence[SiteConfig]) -> tuple[RunResult, ...]:
-    """Work on sites side by side; signs of life go on meanwhile, and each standing is noted as its site ends."""
-    results: list[RunResult] = []
-    threads = max(1, min(daemon.app.config.run.threads, len(sites)))
-    all_plans = plans(daemon.app)
-    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="site") as pool:
-        waiting: dict[Future[RunResult | None], SiteConfig] = {
-            pool.submit(_work_on, daemon, site, all_plans[site.slug]): site for site in sites
-        }
-        while waiting:
-            ended, _ = wait(waiting, timeout=daemon.supervisor.interval, return_when="FIRST_COMPLETED")
-            daemon.supervisor.beat()
-            for future in ended:
-                site = waiting.pop(future)
-                result = future.result()
-                if result is not None:
-                    _note(daemon, site.slug, tried=result.started, code=result.exit_code)
-                    results.append(result)
-    return tuple(results)
 
 
 def _work_on(daemon: Daemon, site: SiteConfig, plan: Plan) -> RunResult | None:

@@ -299,6 +299,32 @@ def test_after_the_stop_no_site_is_begun_and_the_one_at_work_is_finished(tmp_pat
     assert play.passes == [[0, 0]], "what was finished is told"
 
 
+def test_a_site_that_hangs_holds_up_no_other_and_no_alert(tmp_path: Path) -> None:
+    play = Play(tmp_path, text("slow", 'north cron = "* * * * *"', threads=2), hours=1, codes=fine)
+    released = threading.Event()
+    told_meanwhile: list[list[list[int]]] = []
+
+    def codes(site: str, now: datetime) -> int:
+        if site == "slow":
+            assert released.wait(20)
+            return 3
+        play.clock.sleep(61)
+        if len(play.done) > 8:
+            told_meanwhile.append(list(play.passes))
+            released.set()
+            play.stop.set()
+        return 4
+
+    play.codes = codes
+    done = play.run()
+    assert [site for site, _ in done].count("north") == 8
+    assert [site for site, _ in done].count("slow") == 1
+    assert told_meanwhile[0], "what north gave was told while slow was at work"
+    assert set(told_meanwhile[0][0]) == {4}
+    assert sorted(code for each in play.passes for code in each) == [3, *[4] * 8], "all of it was told, once"
+    assert "at work on slow, north" in play.heard.said
+
+
 def test_once_works_on_what_is_due_and_gives_the_gravest_code(tmp_path: Path) -> None:
     play = Play(tmp_path, text("a", "b"), hours=24, codes=lambda site, now: {"a": 3, "b": 4}[site])
     assert service.run_once(play.daemon) == 4
