@@ -20,8 +20,8 @@ class StoreCounts:
     #: cells of updated rows whose value or text changed
     cells_changed: int = 0
     #: how many more filled cells stand than before
-    cells_more: int = 0
-    #: where: columns and records. Counts are compared without it
+    cells_more: int = field(default=0, compare=False)
+    #: where: columns and records. Counts are compared without these two
     touched: Touched = field(default=Touched(), compare=False)
 
     def __add__(self, other: "StoreCounts") -> "StoreCounts":

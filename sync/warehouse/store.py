@@ -116,7 +116,9 @@ class SqlWarehouse:
             keys.refuse_other(self._key.read(), known)
             secret = self._key.give()
             keys.refuse_other(secret, known)
-            yield SqlSiteTransaction(writing, catalogue.read(writing), site=site, run_id=run_id, at=at, secret=secret)
+            tx = SqlSiteTransaction(writing, catalogue.read(writing), site=site, run_id=run_id, at=at, secret=secret)
+            yield tx
+            tx.close()
             self._key.keep()
 
     def _refuse_outdated(self, writing: sa.Connection) -> None:

@@ -29,6 +29,7 @@ from sync.warehouse import (
 )
 from sync.warehouse.form_store import Write
 from sync.warehouse.layout import Slot
+from sync.warehouse.row_counts import RowCounts
 from validators.findings import Coverage
 
 
@@ -56,6 +57,8 @@ class SqlSiteTransaction:
             self._forms.setdefault(slot.form, []).append(slot)
         for mine in self._forms.values():
             mine.sort(key=lambda slot: slot.position)
+        self._rows = RowCounts(connection, site, self._forms)
+        self._counts_afresh = False
 
     @property
     def _stamp(self) -> dict[str, str]:
@@ -85,15 +88,22 @@ class SqlSiteTransaction:
                 continue
             if frame.form.name in before:
                 covered.renew(self._connection, self.site, slots, before[frame.form.name], frame.raw.columns)
-            total += form_store.store(write, frame, slots, complete=complete, records=records)
+            stored = form_store.store(write, frame, slots, complete=complete, records=records)
+            self._rows.add(frame.form.name, stored.inserted - stored.deleted)
+            total += stored
         self._note_mapping(frames, mapping_version)
         return total
 
     def end_records(self, records: Collection[str], *, besides: Collection[str]) -> StoreCounts:
         """End rows in forms that have no frame; see the port for the contract."""
         write = self._write("")
-        others = [slots for form, slots in self._forms.items() if form not in besides] if records else []
-        return sum((form_store.end(write, slots, records) for slots in others), StoreCounts())
+        total = StoreCounts()
+        for form, slots in self._forms.items() if records else ():
+            if form not in besides:
+                ended = form_store.end(write, slots, records)
+                self._rows.add(form, -ended.deleted)
+                total += ended
+        return total
 
     def ended_rows(self) -> frozenset[RowKey]:
         """Name the rows that this run has ended."""
@@ -305,6 +315,11 @@ class SqlSiteTransaction:
     def finish_run(self, row: RunRow) -> None:
         """Note the run as done, in the same transaction as what it did."""
         put_run(self._connection, row)
+        self._counts_afresh = row.kind == "full"
+
+    def close(self) -> None:
+        """Leave what proves later that nothing was taken out; the last step before the commit."""
+        self._rows.keep(afresh=self._counts_afresh, run_id=self.run_id)
 
 
 def put_run(connection: sa.Connection, row: RunRow) -> None:

@@ -168,6 +168,34 @@ class TestTheLedger:
             connection.exec_driver_sql("UPDATE query SET state = 'CLOSED'")
         assert warehouse.reader().verify().problems == ("ZJJU-000001: state is not what the ledger says.",)
 
+    @pytest.mark.parametrize("column", ["lapsed", "answer", "state"])
+    def test_names_a_query_that_nothing_can_read_and_goes_on(self, warehouse, column):
+        put(warehouse, raised(), raised(2, record="ZJJU-002"))
+        b.store(warehouse, 0, b.frame(b.LABS, {("ZJ-01", "day_0", 1): b.FULL}))
+        with warehouse._engine.begin() as connection:
+            connection.exec_driver_sql(f"UPDATE query SET {column} = 'x' WHERE number = 'ZJJU-000001'")
+            connection.exec_driver_sql("UPDATE labs SET creat = 60")
+        problems = warehouse.reader().verify().problems
+        assert "ZJJU-000001: cannot be read; it holds what no run and no person's command writes." in problems
+        assert not any("ZJJU-000002" in problem for problem in problems)
+        assert "zhenjiang: 1 rows of form labs are not what was stored." in problems
+
+    def test_names_a_message_that_is_no_document(self, warehouse):
+        if warehouse._engine.dialect.name == "postgresql":
+            pytest.skip("the database itself refuses it")
+        put(warehouse, raised())
+        with warehouse._engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE query SET message = 'x'")
+        assert any("ZJJU-000001: cannot be read" in problem for problem in warehouse.reader().verify().problems)
+
+    def test_names_a_ledger_row_that_nothing_can_read(self, warehouse):
+        put(warehouse, raised(), raised(2, record="ZJJU-002"))
+        disarm(warehouse, "query_event")
+        with warehouse._engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE query_event SET action = 'x' WHERE seq = 1")
+        problems = warehouse.reader().verify().problems
+        assert any(problem.startswith("zhenjiang ledger row 1: cannot be read") for problem in problems)
+
     def test_stays_whole_when_texts_are_erased_and_shows_altered_ones(self, warehouse):
         put(warehouse, raised())
         with warehouse._engine.begin() as connection:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.study import Kind
+from sync.ports.stored import SubjectRow
 from sync.warehouse import catalogue, replay
 from tests.warehouse import building as b
 from tests.warehouse.test_queries import disarm
@@ -78,6 +79,43 @@ def test_parts_hold_every_record_once_those_that_went_too(lived):
     assert names == ["ZJ-01", "ZJ-02", "ZJ-03"]
     assert len(parts) == (3 if replay.PART_ROWS == 1 else 1)
     assert lived.reader().verify().problems == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "stand"),
+    [
+        ("DELETE FROM labs WHERE record = 'ZJ-03'", 2),
+        (
+            "INSERT INTO labs (site, record, event, instrument, instance, run_id, mapping_version, first_run_id,"
+            " first_at, is_quarantined, row_hash) SELECT site, 'GHOST', event, instrument, instance, run_id,"
+            " mapping_version, first_run_id, first_at, is_quarantined, row_hash FROM labs WHERE record = 'ZJ-03'",
+            4,
+        ),
+    ],
+)
+def test_a_row_without_a_history_that_was_taken_out_or_put_in_is_shown_until_all_was_pulled(lived, sql, stand):
+    frame = b.frame(b.LABS, {("ZJ-03", "day_0", 1): {"creat": 1.0}})
+    b.store(lived, 6, frame, complete=False, records=["ZJ-03"])
+    assert lived.reader().verify().problems == ()
+    with lived._engine.begin() as connection:
+        assert connection.exec_driver_sql(sql).rowcount == 1
+    says = (
+        f"zhenjiang: {stand} rows of form labs stand, and the last run left 3: rows were taken out or put in by others"
+    )
+    assert any(problem.startswith(says) for problem in lived.reader().verify().problems)
+    b.store(lived, 7, b.frame(b.LABS, {ONE: {"creat": 2.0}}), complete=False, records=[ONE[0]])
+    assert any(problem.startswith(says) for problem in lived.reader().verify().problems), "a later night hides nothing"
+
+
+def test_a_record_with_rows_that_is_no_subject_is_shown(lived):
+    with lived.transaction("zhenjiang", "people", b.moment(8)) as tx:
+        tx.put_subjects([SubjectRow(record=record, first_infusion=None) for record in (ONE[0], TWO[0])])
+    assert lived.reader().verify().problems == ()
+    with lived._engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM subject WHERE record = '{ONE[0]}'")
+    assert lived.reader().verify().problems == (
+        "zhenjiang: 1 records have rows and are not among the site's subjects.",
+    )
 
 
 def test_a_field_that_changed_its_kind_is_whole_before_and_after_the_next_store(opened):

@@ -165,6 +165,23 @@ def test_withheld_columns_stop_the_site_and_are_never_read_as_blanks(trial, righ
     assert trial.dump("one") == before
 
 
+def test_a_row_that_somebody_took_out_of_the_warehouse_is_shown_and_brought_back_by_a_full_night(trial):
+    app = trial.apps["one"]
+    with app.warehouse()._engine.begin() as connection:
+        assert (
+            connection.exec_driver_sql("DELETE FROM visit_form WHERE record = 'R1' AND event = 'day_arm_1'").rowcount
+            == 1
+        )
+        connection.exec_driver_sql("DELETE FROM visit_form__txt WHERE record = 'R1' AND event = 'day_arm_1'")
+    (problem,) = app.warehouse().reader().verify().problems
+    assert "the last run left" in problem
+    assert "sync run --site all --full" in problem
+    assert small.run_night(app).exit_code == 0
+    assert app.warehouse().reader().verify().problems == (problem,)
+    assert small.run_night(app, full=True).sites[0].stored.inserted == 1
+    assert app.warehouse().reader().verify().problems == ()
+
+
 @pytest.mark.parametrize(("full", "kind"), [(False, "incremental"), (True, "full")])
 def test_a_night_that_came_to_nothing_is_of_the_kind_that_was_tried(trial, full, kind):
     trial.sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, times=None))
