@@ -18,8 +18,9 @@ import pydantic
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo
 
 from sync import config_problems
+from sync.addresses import split_url
 from sync.config_alerts import AlertsConfig
-from sync.config_problems import TOKEN_SOURCES, Problem, split_url
+from sync.config_problems import TOKEN_SOURCES, Problem
 from sync.config_schedule import Cron, ScheduleConfig
 from sync.config_section import RelativePath, Section, resolved
 from sync.errors import ConfigError

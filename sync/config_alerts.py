@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pydantic
 from pydantic import Field
 
-from sync.config_problems import is_loopback
+from sync.addresses import is_loopback
 from sync.config_section import RelativePath, Section
 
 _ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")

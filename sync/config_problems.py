@@ -8,14 +8,13 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from sync import toml_lines
+from sync.addresses import is_loopback, normal, split_url
 from sync.toml_lines import KeyPath
 
 TOKEN_SOURCES = ("token_env", "token_file", "token_credential")
@@ -62,11 +61,17 @@ def across_sites(data: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _token_source_problems(site, place)
         yield from _http_problems(site, place)
         for keys in (("slug",), ("subject_prefix",), ("url", "project_id", "group")):
-            value = (keys[0], *(str(site.get(key, "")).lower() for key in keys))
+            value = (keys[0], *(_comparable(site, key) for key in keys))
             if keys[0] in site and (first := seen.setdefault(value, index)) != index:
                 what = keys[0] if len(keys) == 1 else "project"
                 other = f"site #{first + 1}"
                 yield (*place, keys[0]), f"is the same {what} as that of {other}; each needs its own"
+
+
+def _comparable(site: Mapping[str, Any], key: str) -> str:
+    """Give a value in the form in which it is compared with those of other sites: case does not count."""
+    text = str(site.get(key, ""))
+    return (normal(text) if key == "url" else text).lower()
 
 
 def _token_source_problems(site: Mapping[str, Any], place: KeyPath) -> Iterator[Problem]:
@@ -79,10 +84,9 @@ def _token_source_problems(site: Mapping[str, Any], place: KeyPath) -> Iterator[
 
 def _http_problems(site: Mapping[str, Any], place: KeyPath) -> Iterator[Problem]:
     url = site.get("url")
-    if isinstance(url, str) and url.startswith("http://") and site.get("allow_http") is not True:
-        host = split_url(url).hostname or ""
-        if not is_loopback(host):
-            yield (*place, "url"), "http:// sends the token in clear; use https:// (or set allow_http = true)"
+    parts = split_url(url if isinstance(url, str) else "")
+    if parts.scheme == "http" and site.get("allow_http") is not True and not is_loopback(parts.hostname or ""):
+        yield (*place, "url"), "http:// sends the token in clear; use https:// (or set allow_http = true)"
 
 
 def of_model(error: ValidationError, model: type[BaseModel], *, already: set[KeyPath]) -> Iterator[Problem]:
@@ -140,21 +144,5 @@ def _site_word(sites: Any, index: int) -> str:
     return slug if isinstance(slug, str) and _PLAIN_NAME.fullmatch(slug) else f"#{index + 1}"
 
 
-def split_url(url: str) -> SplitResult:
-    """Split a URL; one without any part where it is malformed."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
-
-
 def _any_of(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

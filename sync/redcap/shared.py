@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from sync.addresses import normal
 from sync.config import SiteConfig
 from sync.errors import SyncError
 from sync.redcap.changes import Request, Sighting, columns_of, design_of
@@ -18,6 +19,16 @@ _OLDEST_FAILURE = 60.0
 
 Key = tuple[str, int, str]
 """Address, project and token: sites with the same three share."""
+
+
+def key_of(site: SiteConfig, token: str) -> Key:
+    """Give the key of a site's looks."""
+    return (*_project_of(site), token)
+
+
+def _project_of(site: SiteConfig) -> tuple[str, int]:
+    """Name a site's project; by the normal form of its address, as two sites may spell it differently."""
+    return normal(site.url), site.project_id
 
 
 @dataclass(slots=True)
@@ -47,7 +58,7 @@ class Shares:
         self._expected: dict[tuple[str, int], set[str]] = {}
         for site in sites:
             if site.enabled and site.group is not None:
-                self._expected.setdefault((site.url, site.project_id), set()).add(site.slug)
+                self._expected.setdefault(_project_of(site), set()).add(site.slug)
 
     def __repr__(self) -> str:
         """Name nothing: the keys hold tokens."""

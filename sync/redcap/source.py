@@ -21,7 +21,7 @@ from sync.redcap.client import Client
 from sync.redcap.delta import delta_of
 from sync.redcap.frames import last_groups, without_group
 from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream
-from sync.redcap.shared import Shares
+from sync.redcap.shared import Shares, key_of
 from sync.redcap.standing import standing_of
 from sync.redcap.transport import Paces, Transport
 from sync.telemetry import Event
@@ -112,7 +112,7 @@ class RedcapSource:
         if self._shares is None:
             return look(client, target, request), True
         sighting, is_new = self._shares.sighting(
-            (self._site.url, self._site.project_id, self._token),
+            key_of(self._site, self._token),
             self._site.slug,
             request,
             self._clock.monotonic,

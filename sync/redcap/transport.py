@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import requests
 import structlog
 import urllib3
 from urllib3.util.retry import Retry
 
+from sync.addresses import host_of
 from sync.config import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
@@ -108,7 +109,7 @@ class Transport:
         where it came too slowly, too large or cut; SourceUnavailable at once where the host is left alone for a while,
         PullTooLong where the allowance is used up.
         """
-        host = urlsplit(url).netloc.rpartition("@")[2]
+        host = host_of(url)
         allowance = allowance or Allowance(self._config, self._clock)
         if allowance.is_over():
             raise allowance.exceeded(host)

@@ -184,6 +184,16 @@ def test_http_is_for_loopback_or_by_choice(tmp_path: Path, host: str) -> None:
     config.load(write(tmp_path, plain + "allow_http = true\n"), {})
 
 
+def test_no_spelling_of_http_passes_for_another_scheme(tmp_path: Path) -> None:
+    assert "in clear" in problems(tmp_path, SITE.replace("https://", "HTTP://"))[0]
+
+
+@pytest.mark.parametrize("port", ["99999", "x"])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+    (found,) = problems(tmp_path, SITE.replace("example.org", f"example.org:{port}"))
+    assert "sites.north.url: write the project's API address" in found
+
+
 def test_a_missing_token_source_is_reported(tmp_path: Path) -> None:
     found = problems(tmp_path, SITE.replace('token_env = "T_NORTH"', ""))
     assert "give token_env, token_file or token_credential" in found[0]
@@ -192,6 +202,9 @@ def test_a_missing_token_source_is_reported(tmp_path: Path) -> None:
 def test_one_project_may_be_shared_by_groups_only(tmp_path: Path) -> None:
     other = SITE.replace("north", "south").replace('"NO"', '"SO"').replace("T_NORTH", "T_SOUTH")
     assert "same project" in problems(tmp_path, SITE + other)[0]
+    for spelling in ("https://REDCap.Example.org/api/", "https://redcap.example.org:443/api/"):
+        again = other.replace("https://redcap.example.org/api/", spelling)
+        assert "same project" in problems(tmp_path, SITE + again)[0]
     config.load(write(tmp_path, f'{SITE}group = "n"\n{other}group = "s"\n'), {})
 
 

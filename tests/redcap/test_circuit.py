@@ -54,6 +54,27 @@ def test_other_hosts_are_not_concerned(mock: responses.RequestsMock) -> None:
     assert opened(clock, circuits, url=other).pull().records == 2
 
 
+SPELLINGS = [URL.replace("redcap.example.org", name) for name in ("REDCap.Example.ORG", "redcap.example.org:443")]
+
+
+def test_a_host_is_one_however_its_address_is_spelt(mock: responses.RequestsMock) -> None:
+    clock, circuits = FakeClock(), Circuits()
+    for url in (URL, *SPELLINGS):
+        mock.add(responses.POST, url, body=ConnectionRefusedError("refused"))
+    for url in (URL, SPELLINGS[0]):
+        assert "redcap.example.org refuses connections" in fail(opened(clock, circuits, url=url))
+    assert "failed 2 times in a row" in fail(opened(clock, circuits, url=SPELLINGS[1]))
+
+
+def test_the_pace_of_a_host_is_kept_over_all_spellings_of_its_address(mock: responses.RequestsMock) -> None:
+    clock, paces, project = FakeClock(), Paces(), FakeProject()
+    for url in (URL, *SPELLINGS):
+        mock.add_callback(responses.POST, url, callback=project.answer)
+        site = SiteConfig(slug="n", name="N", subject_prefix="N", url=url, project_id=17, token_env="T")
+        open_source(site, TOKEN, TransportConfig(requests_per_minute=10), clock, paces=paces).structure()
+    assert 60 * (len(project.asked) // 10) <= clock.seconds + 1
+
+
 def test_after_the_pause_one_failure_shuts_it_and_one_answer_opens_it(mock: responses.RequestsMock) -> None:
     clock, circuits = FakeClock(), Circuits()
     dead = mock.add(responses.POST, URL, body=ConnectionRefusedError("refused"))

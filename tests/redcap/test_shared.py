@@ -70,6 +70,16 @@ def test_one_pull_serves_all_and_no_row_crosses(project: FakeProject) -> None:
         assert snapshot.rows[DAG].unique().to_list() == [snapshot.site]
 
 
+def test_a_project_is_one_however_its_address_is_spelt(project: FakeProject) -> None:
+    urls = (URL, URL.replace("redcap.example.org", "REDCap.Example.org:443"))
+    shares = Shares([site(group, url) for group, url in zip(GROUPS, urls, strict=True)])
+    found = [ids(opened(group, shares, url=url).pull()) for group, url in zip(GROUPS, urls, strict=True)]
+    assert found == [["P-1", "P-3"], ["P-2", "P-5"]]
+    assert Counter(each["content"] for each in project.asked)["metadata"] == 1
+    assert opened("north", shares).pull().records == 2
+    assert Counter(each["content"] for each in project.asked)["metadata"] == 2
+
+
 def test_who_comes_again_gets_a_new_pull(project: FakeProject) -> None:
     shares = Shares()
     opened("north", shares).pull()
