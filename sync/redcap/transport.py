@@ -25,6 +25,7 @@ from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
 from sync.redcap.allowance import Allowance, PullTooLong
 from sync.redcap.circuit import Circuits
+from sync.redcap.failures import PROXY_WANTS_PASSWORD, in_plain_words, refused_by_proxy, too_large, too_slow
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
 from sync.redcap.stopping import Aside, StoppableClock
 from sync.telemetry import Event
@@ -177,6 +178,8 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
+                if response.status_code == PROXY_WANTS_PASSWORD:  # to plain http a proxy answers as a server would
+                    return None, refused_by_proxy(host, response.status_code)
                 body = self._read(response, host, ends)
                 headers = response.headers
                 return Reply(
@@ -193,7 +196,7 @@ class Transport:
             return None, failure
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             is_late = self._clock.monotonic() >= ends
-            return None, _too_slow(host, self._config) if is_late else _in_plain_words(error, host, self._config)
+            return None, too_slow(host, self._config) if is_late else in_plain_words(error, host, self._config)
 
     def _filled(self, url: str, form: Mapping[str, str]) -> requests.PreparedRequest:
         """Make the request of a form; what all requests to one address have in common is prepared once."""
@@ -206,24 +209,20 @@ class Transport:
 
     def _read(self, response: requests.Response, host: str, ends: float) -> bytes:
         """Read the body within the deadline and the size limit; a wait for bytes ends with either time."""
-        limit = self._config.max_bytes
         parts: list[bytes] = []
         size = 0
         while True:
             left = ends - self._clock.monotonic()
             if left < 0:
-                raise _too_slow(host, self._config)
+                raise too_slow(host, self._config)
             _wait_at_most(response, min(self._config.read_timeout, max(left, 0.001)))
             part = response.raw.read1(_CHUNK, decode_content=True)
             if not part:
                 return b"".join(parts)
             parts.append(part)
             size += len(part)
-            if size > limit:
-                raise ReplyFailed(
-                    f"{host} sent more than {limit} bytes in one reply; lower transport.batch_records, or raise"
-                    " transport.max_bytes"
-                )
+            if size > self._config.max_bytes:
+                raise too_large(host, self._config)
 
 
 def _wait_at_most(response: requests.Response, seconds: float) -> None:
@@ -242,41 +241,3 @@ def _pause(plan: Retry, reply: Reply | None) -> float:
     if reply is not None and reply.retry_after.isdigit():
         return float(reply.retry_after) + random.random()  # noqa: S311  spreads sites, guards nothing
     return plan.get_backoff_time() or random.uniform(0.1, 0.5)  # noqa: S311  likewise
-
-
-def _too_slow(host: str, config: TransportConfig) -> ReplyFailed:
-    return ReplyFailed(
-        f"{host} did not finish answering within {config.deadline:g} seconds (transport.deadline); try again later,"
-        " or lower transport.batch_records"
-    )
-
-
-def _in_plain_words(error: Exception, host: str, config: TransportConfig) -> SourceUnavailable:
-    """Word a failure of the connection without its own text, which can hold addresses and headers."""
-    chain = f"{error!r} {error.__context__!r}"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return SourceUnavailable("the proxy does not let the request through; check transport.proxy")
-    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return SourceUnavailable(
-            f"the certificate of {host} cannot be verified; give the hospital's authority as transport.ca_bundle,"
-            " or ask the site's REDCap administrator"
-        )
-    if "NameResolution" in chain or "getaddrinfo" in chain:
-        return SourceUnavailable(
-            f"there is no host {host}; correct the site's url in the configuration, or check the network"
-        )
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return SourceUnavailable(
-            f"{host} did not take the connection within {config.connect_timeout:g} seconds; check the network and"
-            " the firewall, try again later"
-        )
-    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-        return ReplyFailed(
-            f"{host} sent nothing for {config.read_timeout:g} seconds (transport.read_timeout); try again later, or"
-            " lower transport.batch_records"
-        )
-    if "refused" in chain:
-        return SourceUnavailable(f"{host} refuses connections; check the site's url and the firewall, try again later")
-    if isinstance(error, FileNotFoundError | requests.exceptions.InvalidURL) or "CA certificate" in chain:
-        return SourceUnavailable("transport.ca_bundle or the site's url is not usable; correct the configuration")
-    return ReplyFailed(f"the connection to {host} broke before the reply was complete; try again later")
