@@ -106,7 +106,7 @@ class TransportConfig(Section):
     pull_deadline_seconds: float = Field(default=7200, gt=0)
     #: records asked for in one request; halved when a server cannot manage
     batch_records: int = Field(default=100, ge=1)
-    #: further attempts after a failed one
+    #: further attempts after a failure that may pass by itself
     retries: int = Field(default=4, ge=0, le=20)
     #: bytes of one reply, unpacked
     max_bytes: int = Field(default=256 * 1024**2, ge=1024)

@@ -153,6 +153,9 @@ def _traceback(logger: object, method: str, event: EventDict) -> EventDict:
 
 _OUR_ERRORS = frozenset(name for name, each in vars(errors).items() if isinstance(each, type)) | {
     "ReplyFailed",
+    "TooLarge",
+    "WayBlocked",
+    "PullTooLong",
     "EndUnknown",
     "NothingToExport",
     "RightMissing",

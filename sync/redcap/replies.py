@@ -70,9 +70,12 @@ class Reply:
     date: str = ""
 
 
-def is_out_of_memory(reply: Reply) -> bool:
-    """Recognise REDCap's message that the request was too large for it; asking again alike would not help."""
-    return _MEMORY.search(_beginning(reply)) is not None
+def is_passing(reply: Reply) -> bool:
+    """Tell whether a reply is trouble after which the same request may succeed a little later.
+
+    REDCap's message that the request was too large for it is none: asking again alike would not help.
+    """
+    return reply.status in RETRIED_STATUSES and _MEMORY.search(_beginning(reply)) is None
 
 
 def text_of(reply: Reply, expects: str) -> str:

@@ -2,7 +2,8 @@
 
 Time-outs of requests and urllib3 hold for a single wait, so a server that trickles keeps them content for hours;
 here one deadline spans attempts, pauses and the reading of the body, whose size is bounded too, and an allowance all
-requests of one pull. Attempts are repeated only where the caller says that asking twice does no harm.
+requests of one pull. Attempts are repeated only where the caller says that asking twice does no harm, and where the
+trouble may pass by itself.
 """
 
 import math
@@ -25,8 +26,16 @@ from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
 from sync.redcap.allowance import Allowance, PullTooLong
 from sync.redcap.circuit import Circuits
-from sync.redcap.failures import PROXY_WANTS_PASSWORD, in_plain_words, refused_by_proxy, too_large, too_slow
-from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_out_of_memory
+from sync.redcap.failures import (
+    PROXY_WANTS_PASSWORD,
+    TooLarge,
+    in_plain_words,
+    may_pass,
+    refused_by_proxy,
+    too_large,
+    too_slow,
+)
+from sync.redcap.replies import Reply, ReplyFailed, is_passing
 from sync.redcap.stopping import Aside, StoppableClock
 from sync.telemetry import Event
 
@@ -104,11 +113,11 @@ class Transport:
     def post(self, url: str, form: Mapping[str, str], *, retries: int, allowance: Allowance | None = None) -> Reply:
         """Send a form and read the whole reply, whatever its status.
 
-        ``retries`` further attempts follow a failure of the connection or one of RETRIED_STATUSES, with growing
-        pauses; 0 for whatever must not happen twice. ``allowance``: the time of the pull that the request belongs to;
-        nothing is sent, waited for or read beyond it. Raises SourceUnavailable where no reply came, ReplyFailed
-        where it came too slowly, too large or cut; SourceUnavailable at once where the host is left alone for a while,
-        PullTooLong where the allowance is used up.
+        ``retries`` further attempts follow a failure that may pass (``failures.may_pass``), with growing pauses; 0 for
+        whatever must not happen twice. ``allowance``: the time of the pull that the request belongs to; nothing is
+        sent, waited for or read beyond it. Raises SourceUnavailable where no reply came (WayBlocked where none can),
+        ReplyFailed where it came too slowly or cut (TooLarge where it is too large); SourceUnavailable at once where
+        the host is left alone for a while, PullTooLong where the allowance is used up.
         """
         host = host_of(url)
         allowance = allowance or Allowance(self._config, self._clock)
@@ -120,11 +129,14 @@ class Transport:
             reply = self._repeated(url, form, host, retries, allowance)
         except PullTooLong:
             raise
+        except TooLarge:
+            self._circuits.answered(host)
+            raise
         except SourceUnavailable as failure:
             is_unreachable = not isinstance(failure, ReplyFailed)
             self._circuits.failed(host, self._clock.monotonic(), is_unreachable=is_unreachable)
             raise
-        if reply.status in RETRIED_STATUSES and not is_out_of_memory(reply):
+        if is_passing(reply):
             self._circuits.failed(host, self._clock.monotonic(), is_unreachable=False)
         else:
             self._circuits.answered(host)
@@ -140,35 +152,29 @@ class Transport:
             )
             if not is_free:
                 raise allowance.exceeded(host)
-            reply, failure = self._unless_stopped(url, form, host, ends)
-            if failure is not None and allowance.is_over():
+            outcome = self._unless_stopped(url, form, host, ends)
+            if not isinstance(outcome, Reply) and allowance.is_over():
                 self._circuits.failed(host, self._clock.monotonic(), is_unreachable=False)
                 raise allowance.exceeded(host)
-            if reply is not None and (reply.status not in RETRIED_STATUSES or is_out_of_memory(reply)):
-                return reply
-            if plan.total:
+            if plan.total and may_pass(outcome):
                 # the exception is made up: an original one can hold the address with its parameters
                 plan = plan.increment("POST", "/", error=urllib3.exceptions.ProtocolError())
-                pause = _pause(plan, reply)
+                pause = _pause(plan, outcome)
                 if self._clock.monotonic() + pause < ends:
-                    reason = f"status {reply.status}" if reply else type(failure).__name__
+                    reason = f"status {outcome.status}" if isinstance(outcome, Reply) else type(outcome).__name__
                     log.info(Event.SITE_REQUEST_RETRIED, host=host, reason=reason, pause=round(pause, 2))
                     self._clock.sleep(pause)
                     continue
-            if reply is not None:
-                return reply
-            raise failure or AssertionError("neither reply nor failure")
+            if isinstance(outcome, Reply):
+                return outcome
+            raise outcome
 
-    def _unless_stopped(
-        self, url: str, form: Mapping[str, str], host: str, ends: float
-    ) -> tuple[Reply | None, SourceUnavailable | None]:
+    def _unless_stopped(self, url: str, form: Mapping[str, str], host: str, ends: float) -> Reply | SourceUnavailable:
         if self._aside is None:
             return self._attempt(url, form, host, ends)
         return self._aside.do(lambda: self._attempt(url, form, host, ends))
 
-    def _attempt(
-        self, url: str, form: Mapping[str, str], host: str, ends: float
-    ) -> tuple[Reply | None, SourceUnavailable | None]:
+    def _attempt(self, url: str, form: Mapping[str, str], host: str, ends: float) -> Reply | SourceUnavailable:
         """Try once; the reply, or the failure in plain words (raised by none: the original would hold the form)."""
         left = max(ends - self._clock.monotonic(), 0.001)
         try:
@@ -179,7 +185,7 @@ class Transport:
                 stream=True,
             ) as response:
                 if response.status_code == PROXY_WANTS_PASSWORD:  # to plain http a proxy answers as a server would
-                    return None, refused_by_proxy(host, response.status_code)
+                    return refused_by_proxy(host, response.status_code)
                 body = self._read(response, host, ends)
                 headers = response.headers
                 return Reply(
@@ -191,12 +197,12 @@ class Transport:
                     location=headers.get("Location", ""),
                     retry_after=headers.get("Retry-After", ""),
                     date=headers.get("Date", ""),
-                ), None
+                )
         except SourceUnavailable as failure:
-            return None, failure
+            return failure
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             is_late = self._clock.monotonic() >= ends
-            return None, too_slow(host, self._config) if is_late else in_plain_words(error, host, self._config)
+            return too_slow(host, self._config) if is_late else in_plain_words(error, host, self._config)
 
     def _filled(self, url: str, form: Mapping[str, str]) -> requests.PreparedRequest:
         """Make the request of a form; what all requests to one address have in common is prepared once."""
@@ -236,8 +242,8 @@ def _wait_at_most(response: requests.Response, seconds: float) -> None:
         connection.settimeout(seconds)
 
 
-def _pause(plan: Retry, reply: Reply | None) -> float:
+def _pause(plan: Retry, outcome: Reply | SourceUnavailable) -> float:
     """Give the seconds before the next attempt: what the server asked for, else growing ones."""
-    if reply is not None and reply.retry_after.isdigit():
-        return float(reply.retry_after) + random.random()  # noqa: S311  spreads sites, guards nothing
+    if isinstance(outcome, Reply) and outcome.retry_after.isdigit():
+        return float(outcome.retry_after) + random.random()  # noqa: S311  spreads sites, guards nothing
     return plan.get_backoff_time() or random.uniform(0.1, 0.5)  # noqa: S311  likewise

@@ -2,16 +2,22 @@
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import responses
 import structlog
 
+from sync import telemetry
+from sync.config import SiteConfig, TransportConfig
 from sync.errors import ConfigError, SourceRefused, SourceUnavailable, SyncError
 from sync.ports.source import Source
+from sync.redcap.circuit import Circuits
 from sync.redcap.client import WriteRefused
+from sync.redcap.failures import TooLarge
 from sync.redcap.replies import Reply, ReplyFailed, text_of
+from sync.redcap.source import open_source
+from sync.redcap.transport import Paces
 from tests.redcap.fake import CSV, HTML, JSON, TOKEN, URL, Answer, FakeClock, FakeProject, patients
 
 Open = Callable[..., Source]
@@ -163,6 +169,38 @@ def test_lasting_trouble_is_not_asked_again(project: FakeProject, source: Open, 
     with pytest.raises(SyncError):
         source().structure()
     assert len(project.asked) == 1
+
+
+def test_a_batch_whose_reply_is_too_large_is_halved_at_once(
+    project: FakeProject, source: Open, clock: FakeClock
+) -> None:
+    project.rows = [row | {"note": "x" * 1000} for row in patients(8)]
+    assert source(batch_records=8, max_bytes=3000).pull().records == 8
+    assert [len(batch) for batch in project.batches()] == [8, 4, 2, 2, 2, 2]
+    assert clock.pauses == []
+
+
+def test_a_reply_that_is_too_large_does_not_speak_against_the_host() -> None:
+    clock, circuits = FakeClock(), Circuits()
+    site = SiteConfig(slug="n", name="N", subject_prefix="N", url=URL, project_id=17, token_env="T")
+    small = TransportConfig(max_bytes=1024)
+    with responses.RequestsMock() as mock:
+        mock.post(URL, body=b"x" * 2000)
+        for _ in range(20):
+            with pytest.raises(TooLarge):
+                open_source(site, TOKEN, small, clock, paces=Paces(), circuits=circuits).structure()
+
+
+def test_the_messages_of_all_errors_may_be_logged() -> None:
+    """A new kind of failure has a place in the list, or its message would be missing where it is looked for."""
+
+    def kinds(of: type[SyncError]) -> Iterator[type[SyncError]]:
+        for each in of.__subclasses__():
+            yield each
+            yield from kinds(each)
+
+    ours = {each.__name__ for each in kinds(SyncError) if each.__module__.startswith("sync.redcap.")}
+    assert ours <= telemetry._OUR_ERRORS
 
 
 def test_requests_keep_to_the_pace(project: FakeProject, source: Open, clock: FakeClock) -> None:

@@ -34,7 +34,8 @@ def failure(source: Open, url: str, proxy: str, **transport: float) -> SourceUna
 
 def test_a_proxy_that_wants_a_password_is_named_alike_for_http_and_https(source: Open, proxy: Proxy) -> None:
     proxy.login = "robot:made-up"
-    plain, tunnel = (str(failure(source, url, proxy.url())) for url in FAR)
+    plain, tunnel = (str(failure(source, url, proxy.url(), retries=4)) for url in FAR)
+    assert len(proxy.asked) == 2  # each once: nobody gives the password meanwhile
     assert plain == tunnel
     assert "the proxy on the way to redcap.example.org" in plain
     assert "(status 407); check transport.proxy and the proxy's user and password" in plain
@@ -42,7 +43,14 @@ def test_a_proxy_that_wants_a_password_is_named_alike_for_http_and_https(source:
 
 def test_a_proxy_that_leads_nowhere_is_named(source: Open, proxy: Proxy) -> None:
     proxy.refusal = 403
-    assert "(status 403); check transport.proxy" in str(failure(source, FAR[1], proxy.url()))
+    assert "(status 403); check transport.proxy" in str(failure(source, FAR[1], proxy.url(), retries=4))
+    assert len(proxy.asked) == 1
+
+
+def test_a_proxy_that_is_busy_is_asked_again(source: Open, proxy: Proxy) -> None:
+    proxy.refusal = 503
+    assert "(status 503)" in str(failure(source, FAR[1], proxy.url(), retries=1))
+    assert len(proxy.asked) == 2
 
 
 def test_a_pull_goes_through_a_proxy(source: Open, proxy: Proxy) -> None:

@@ -2,10 +2,12 @@
 
 import gzip
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,12 @@ from sync.clock import SystemClock
 from sync.errors import SourceUnavailable
 from sync.ports.source import Source
 from sync.redcap.replies import ReplyFailed
-from tests.redcap.fake import TOKEN
+from tests.redcap.fake import TOKEN, FakeClock
 
 Open = Callable[..., Source]
 Behaviour = Callable[[socket.socket], None]
+CERTIFICATE = Path(__file__).with_name("self_signed.pem")
+"""Certificate and key of a server that calls itself "localhost"."""
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -156,8 +160,9 @@ def test_a_reply_that_unpacks_without_end_is_cut_at_the_limit(server: Server, so
     server.behaviour = lambda peer: peer.sendall(
         HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
     )
-    error, _ = failure(server, source, max_bytes=1_000_000)
+    error, _ = failure(server, source, max_bytes=1_000_000, retries=4)
     assert "more than 1000000 bytes" in str(error)
+    assert server.connections == 1  # the same again would bring as much
 
 
 def test_nobody_listens(server: Server, source: Open) -> None:
@@ -171,8 +176,24 @@ def test_a_plain_server_behind_https(server: Server, source: Open) -> None:
     server.behaviour = lambda peer: None
     server.url = server.url.replace("http:", "https:")
     server._swallow = lambda peer: peer.sendall(b"not TLS\r\n" * 10)  # type: ignore[method-assign,assignment]
-    error, _ = failure(server, source)
-    assert "certificate" in str(error) or "broke" in str(error)
+    error, _ = failure(server, source, retries=1)
+    assert "the encrypted connection" in str(error)
+    assert "broke before a reply began; check the site's url and its port" in str(error)
+    assert server.connections == 2  # a server that is being started speaks so, too
+
+
+@pytest.mark.parametrize("trusted", [None, CERTIFICATE], ids=["unknown authority", "another host's"])
+def test_a_certificate_that_cannot_be_verified_is_not_asked_for_again(
+    server: Server, source: Open, trusted: Path | None
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    server._swallow = lambda peer: context.wrap_socket(peer, server_side=True).close()  # type: ignore[method-assign,assignment]
+    server.url = server.url.replace("http:", "https:")
+    error, _ = failure(server, source, retries=4, ca_bundle=trusted)  # type: ignore[arg-type]
+    assert "the certificate of 127.0.0.1:" in str(error)
+    assert "transport.ca_bundle" in str(error)
+    assert server.connections == 1
 
 
 def test_a_host_that_does_not_exist(source: Open) -> None:
@@ -193,6 +214,8 @@ def test_a_proxy_that_is_not_there_and_an_environment_that_is_ignored(
 
 
 def test_a_ca_bundle_that_is_not_there(source: Open) -> None:
-    opened = source(url="https://127.0.0.1:9/api/", ca_bundle="/nonexistent.pem", retries=0, own_clock=SystemClock())
+    clock = FakeClock()
+    opened = source(url="https://127.0.0.1:9/api/", ca_bundle="/nonexistent.pem", own_clock=clock)
     with pytest.raises(SourceUnavailable, match="ca_bundle or the site's url is not usable"):
         opened.structure()
+    assert clock.pauses == []
