@@ -8,6 +8,8 @@ neither values nor secrets.
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from sync.errors import SourceRefused, SourceUnavailable, SyncError
@@ -76,6 +78,28 @@ def is_passing(reply: Reply) -> bool:
     REDCap's message that the request was too large for it is none: asking again alike would not help.
     """
     return reply.status in RETRIED_STATUSES and _MEMORY.search(_beginning(reply)) is None
+
+
+def http_time(header: str) -> datetime | None:
+    """Read a time that a header gives (RFC 9110, section 5.6.7), aware; None where it is none."""
+    try:
+        time = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def pause_asked_for(reply: Reply, now: datetime) -> float | None:
+    """Give the seconds that Retry-After asks to wait, written as such or as a date (RFC 9110, section 10.2.3).
+
+    A date counts from the reply's own Date, as the server's clock may be wrong, and from ``now`` (aware) where there is
+    none; one that is past gives 0. None where nothing is asked for that can be read.
+    """
+    asked = reply.retry_after.strip()
+    if re.fullmatch(r"[0-9]+", asked):
+        return float(asked)
+    until = http_time(asked)
+    return None if until is None else max((until - (http_time(reply.date) or now)).total_seconds(), 0.0)
 
 
 def text_of(reply: Reply, expects: str) -> str:

@@ -1,12 +1,10 @@
 """Look at a server's log and clocks, and at nothing else (``sync.ports.standing``)."""
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 from sync.ports.clock import Clock
 from sync.ports.standing import Standing
 from sync.redcap.client import Client
 from sync.redcap.logbook import NO_RIGHT, read_log
+from sync.redcap.replies import http_time
 
 
 def standing_of(client: Client, clock: Clock) -> Standing:
@@ -21,15 +19,7 @@ def standing_of(client: Client, clock: Clock) -> Standing:
         log_problem=book.problem,
         log_time=book.newest,
         is_log_current=book.is_current,
-        http_time=_http_time(date),
+        http_time=http_time(date),
         asked=asked,
         answered=answered,
     )
-
-
-def _http_time(date_header: str) -> datetime | None:
-    try:
-        time = parsedate_to_datetime(date_header)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlencode
 
@@ -35,7 +36,7 @@ from sync.redcap.failures import (
     too_large,
     too_slow,
 )
-from sync.redcap.replies import Reply, ReplyFailed, is_passing
+from sync.redcap.replies import Reply, ReplyFailed, is_passing, pause_asked_for
 from sync.redcap.stopping import Aside, StoppableClock
 from sync.telemetry import Event
 
@@ -159,7 +160,7 @@ class Transport:
             if plan.total and may_pass(outcome):
                 # the exception is made up: an original one can hold the address with its parameters
                 plan = plan.increment("POST", "/", error=urllib3.exceptions.ProtocolError())
-                pause = _pause(plan, outcome)
+                pause = _pause(plan, outcome, self._clock.now())
                 if self._clock.monotonic() + pause < ends:
                     reason = f"status {outcome.status}" if isinstance(outcome, Reply) else type(outcome).__name__
                     log.info(Event.SITE_REQUEST_RETRIED, host=host, reason=reason, pause=round(pause, 2))
@@ -242,8 +243,9 @@ def _wait_at_most(response: requests.Response, seconds: float) -> None:
         connection.settimeout(seconds)
 
 
-def _pause(plan: Retry, outcome: Reply | SourceUnavailable) -> float:
+def _pause(plan: Retry, outcome: Reply | SourceUnavailable, now: datetime) -> float:
     """Give the seconds before the next attempt: what the server asked for, else growing ones."""
-    if isinstance(outcome, Reply) and outcome.retry_after.isdigit():
-        return float(outcome.retry_after) + random.random()  # noqa: S311  spreads sites, guards nothing
+    asked = pause_asked_for(outcome, now) if isinstance(outcome, Reply) else None
+    if asked is not None:
+        return asked + random.random()  # noqa: S311  spreads sites, guards nothing
     return plan.get_backoff_time() or random.uniform(0.1, 0.5)  # noqa: S311  likewise

@@ -15,7 +15,7 @@ from sync.ports.source import Source
 from sync.redcap.circuit import Circuits
 from sync.redcap.client import WriteRefused
 from sync.redcap.failures import TooLarge
-from sync.redcap.replies import Reply, ReplyFailed, text_of
+from sync.redcap.replies import Reply, ReplyFailed, pause_asked_for, text_of
 from sync.redcap.source import open_source
 from sync.redcap.transport import Paces
 from tests.redcap.fake import CSV, HTML, JSON, TOKEN, URL, Answer, FakeClock, FakeProject, patients
@@ -145,8 +145,44 @@ def test_the_server_may_say_how_long_to_wait(project: FakeProject, source: Open,
     assert [30 <= pause <= 31 for pause in clock.pauses] == [True]
 
 
-def test_a_wait_beyond_the_deadline_is_not_begun(project: FakeProject, source: Open, clock: FakeClock) -> None:
-    project.faults["metadata"] = lambda form, n: (503, {**HTML, "Retry-After": "3600"}, "<html/>")
+IN_HALF_A_MINUTE = ("Sun, 01 Mar 2026 02:03:34 GMT", "Sunday, 01-Mar-26 02:03:34 GMT", "Sun Mar  1 02:03:34 2026")
+
+
+@pytest.mark.parametrize("asked", IN_HALF_A_MINUTE)
+def test_the_server_may_say_until_when_to_wait(
+    project: FakeProject, source: Open, clock: FakeClock, asked: str
+) -> None:
+    project.faults["metadata"] = lambda form, n: (429, {**HTML, "Retry-After": asked}, "<html/>") if n < 2 else None
+    source().structure()
+    assert [30 <= pause <= 31 for pause in clock.pauses] == [True]
+
+
+@pytest.mark.parametrize(
+    ("asked", "date", "seconds"),
+    [
+        ("120", "", 120),
+        ("0", "", 0),
+        ("Sun, 01 Mar 2026 02:04:04 GMT", "", 60),
+        ("Sun, 01 Mar 2026 12:00:10 GMT", "Sun, 01 Mar 2026 12:00:00 GMT", 10),  # that server's clock is ahead
+        ("Sun, 01 Mar 2026 02:04:04 GMT", "yesterday", 60),
+        ("Sun, 01 Mar 2026 02:00:00 GMT", "", 0),
+        ("", "", None),
+        ("soon", "", None),
+        ("-5", "", None),
+        ("²", "", None),
+        ("Sun, 99 Mar 2026 02:04:04 GMT", "", None),
+    ],
+)
+def test_the_pause_that_is_asked_for(asked: str, date: str, seconds: float | None) -> None:
+    reply = Reply(host="h", status=503, content_type="", body=b"", retry_after=asked, date=date)
+    assert pause_asked_for(reply, FakeClock().now()) == seconds
+
+
+@pytest.mark.parametrize("asked", ["3600", "Sun, 01 Mar 2026 03:03:04 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 400])
+def test_a_wait_beyond_the_deadline_is_not_begun(
+    project: FakeProject, source: Open, clock: FakeClock, asked: str
+) -> None:
+    project.faults["metadata"] = lambda form, n: (503, {**HTML, "Retry-After": asked}, "<html/>")
     with pytest.raises(SourceUnavailable, match="maintenance"):
         source().structure()
     assert clock.pauses == []
