@@ -159,6 +159,7 @@ _OUR_ERRORS = frozenset(name for name, each in vars(errors).items() if isinstanc
     "EndUnknown",
     "NothingToExport",
     "RightMissing",
+    "TokenRefused",
 }
 """Exceptions whose messages are written to be read: they hold neither values nor tokens."""
 

@@ -37,7 +37,7 @@ class Source(Protocol):
         ...
 
     def standing(self) -> Standing:
-        """Look at the server's log and clocks; a log that cannot be had is told, not raised."""
+        """Look at the server's log and clocks; a log that cannot be had is told, a refused token is raised."""
         ...
 
     def pull(self, progress: Progress | None = None) -> Snapshot:

@@ -17,7 +17,7 @@ from sync.redcap import traces
 from sync.redcap.client import Client
 from sync.redcap.log_slices import lines_since, newest_lines, time_of
 from sync.redcap.names import Kind, NameAct
-from sync.redcap.replies import ReplyFailed
+from sync.redcap.replies import ReplyFailed, TokenRefused
 from sync.redcap.traces import Line, Traces
 
 #: how far a server's own time may lie behind UTC
@@ -65,7 +65,8 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
 
     The log is read once more, from its newest line on: if the first reading has left its line there, the server's
     clock has not been set back behind its own log. ``now`` (aware) only says where to begin looking; no time is taken
-    from it. A log that cannot be read gives a Logbook with a ``problem``.
+    from it. A log that cannot be read gives a Logbook with a ``problem``; TokenRefused where the token has been revoked
+    since the last request.
     """
     utc = now.astimezone(UTC).replace(tzinfo=None)
     try:
@@ -75,6 +76,8 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
         if book.newest is None:
             return book
         after = client.log(book.newest)
+    except TokenRefused:
+        raise  # its text is known, that of the missing right is not: any other refusal is taken for that
     except SourceRefused:
         return Logbook(problem=NO_RIGHT)
     except ReplyFailed:

@@ -49,6 +49,10 @@ class NothingToExport(SourceRefused):
     """Take it as "none": the project has nothing of the kind that was asked for (no arms, no repeating forms)."""
 
 
+class TokenRefused(SourceRefused):
+    """Call a person: the token itself is not accepted, whatever is asked for."""
+
+
 class RightMissing(SourceRefused):
     """Do without, or call a person: the token is valid, but its user lacks the right to this kind of export."""
 
@@ -106,7 +110,7 @@ def text_of(reply: Reply, expects: str) -> str:
     """Give the text of a reply that holds what was asked for (``expects``: json, csv or text).
 
     An empty text passes for csv only (some servers answer "no rows" so). Raises SourceUnavailable, ReplyFailed,
-    SourceRefused, RightMissing or NothingToExport otherwise.
+    SourceRefused, TokenRefused, RightMissing or NothingToExport otherwise.
     """
     trouble = _trouble(reply, expects)
     if trouble is not None:
@@ -186,7 +190,7 @@ def _not_data(reply: Reply, expects: str, text: str) -> SyncError:
 def _refusal(host: str, status: int, message: str) -> SyncError:
     """Name the refusal that a 4xx status or an error message means."""
     if _NO_TOKEN.search(message):
-        return SourceRefused(
+        return TokenRefused(
             f"{host} does not accept the token: it is unknown, or was revoked with its owner's rights; ask the site's"
             " REDCap administrator for a valid one with the API Export right"
         )

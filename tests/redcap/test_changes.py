@@ -9,7 +9,7 @@ import pytest
 
 from schemas import pull as pulls
 from schemas.known import Known
-from sync.errors import SourceUnavailable
+from sync.errors import SourceRefused, SourceUnavailable
 from sync.redcap import changes
 from sync.redcap.logbook import Logbook
 from sync.sandbox.dictionary import Field
@@ -182,6 +182,18 @@ def test_a_deleted_event_or_instance_shows_without_a_date(token: str, place: str
         assert set(delta.snapshot().rows["record_id"]) == {"R0"}
         assert trial.ordered(held.rows) == trial.ordered(held.source.pull().rows)
         assert any("may not see the project's log" in each for each in delta.notices) == (token == trial.BLIND)
+
+
+def test_a_token_that_is_revoked_before_the_log_is_asked_for_is_no_missing_right(sandbox: Sandbox) -> None:
+    held = mirror(sandbox)
+    later(sandbox)
+    sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, content="log"))
+    with pytest.raises(SourceRefused, match="does not accept the token") as caught:
+        follow(held)
+    assert caught.value.exit_code == 4
+    sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, content="log"))
+    with pytest.raises(SourceRefused, match="does not accept the token"):
+        held.source.standing()
 
 
 def test_a_record_without_data_in_the_listed_event_is_not_taken_for_deleted(sandbox: Sandbox) -> None:
