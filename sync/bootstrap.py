@@ -16,6 +16,7 @@ from schemas.study import Study
 from sync import clock as clocks
 from sync import config as configuration
 from sync.config import Config, SiteConfig
+from sync.config_transport import with_proxy
 from sync.delivery.bundle import FileBundle
 from sync.errors import ConfigError
 from sync.harmonise import mapping as mappings
@@ -46,7 +47,8 @@ class App:
     """Hold the configured program; adapters are built when they are first asked for."""
 
     config: Config
-    environ: Mapping[str, str]
+    #: hidden from reprs: secrets stand in it
+    environ: Mapping[str, str] = field(repr=False)
     clock: Clock
     #: set from outside: pulls are left, what is being stored is finished, and no site is begun
     stop: threading.Event = field(default_factory=threading.Event)
@@ -147,12 +149,12 @@ class App:
         )
 
     def source(self, site: SiteConfig) -> Source:
-        """Open a site's project for reading; ConfigError where its token cannot be had."""
+        """Open a site's project for reading; ConfigError where its token, or the proxy's address, cannot be had."""
         token = configuration.resolve_token(site, self.environ)
         return redcap.open_source(
             site,
             token,
-            self.config.transport,
+            with_proxy(self.config.transport, self.environ),
             self.clock,
             shares=self._shares,
             circuits=self._circuits,

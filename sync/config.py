@@ -6,7 +6,6 @@ is never a value in the file: it is named, and ``resolve_token`` fetches it wher
 
 import difflib
 import re
-import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -23,6 +22,7 @@ from sync.config_alerts import AlertsConfig
 from sync.config_problems import TOKEN_SOURCES, Problem
 from sync.config_schedule import Cron, ScheduleConfig
 from sync.config_section import RelativePath, Section, resolved
+from sync.config_transport import TransportConfig
 from sync.errors import ConfigError
 
 VARIABLE = "SYNCLINE_CONFIG"
@@ -87,59 +87,6 @@ class WarehouseConfig(Section):
         if backend != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
             return value
         return f"{scheme}:///{resolved(Path(path), info)}{mark}{options}"
-
-
-class TransportConfig(Section):
-    """Say how the sites' servers are reached."""
-
-    #: "http://proxy:3128"; without it none is used, whatever the environment says
-    proxy: str | None = None
-    #: PEM file of the authorities that sign the servers' certificates; None: the public ones
-    ca_bundle: RelativePath | None = None
-    #: seconds until a connection stands
-    connect_timeout: float = Field(default=10, gt=0)
-    #: seconds without a byte
-    read_timeout: float = Field(default=120, gt=0)
-    #: seconds for one request as a whole, retries and pauses included
-    deadline: float = Field(default=600, gt=0)
-    #: seconds for one whole pull of a site, all its requests and pauses together
-    pull_deadline_seconds: float = Field(default=7200, gt=0)
-    #: records asked for in one request; halved when a server cannot manage
-    batch_records: int = Field(default=100, ge=1)
-    #: further attempts after a failure that may pass by itself
-    retries: int = Field(default=4, ge=0, le=20)
-    #: bytes of one reply, unpacked
-    max_bytes: int = Field(default=256 * 1024**2, ge=1024)
-    #: per host, shared by its projects; REDCap bans the address of who asks too often
-    requests_per_minute: int = Field(default=300, ge=1)
-
-    @pydantic.field_validator("ca_bundle")
-    @classmethod
-    def _holds_authorities(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        """See that the file can be used, where a configuration file names it: else every site would be unreachable."""
-        if value is not None and info.context:
-            try:
-                ssl.create_default_context(cafile=str(value))
-            except ssl.SSLError:
-                raise ValueError(
-                    "the file holds no certificate in PEM form; ask for the authority's, with BEGIN CERTIFICATE"
-                ) from None
-            except OSError as error:
-                raise ValueError(
-                    f"the file cannot be read ({error.strerror}); correct the path or its rights"
-                ) from None
-        return value
-
-    @pydantic.field_validator("proxy")
-    @classmethod
-    def _plain(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = split_url(value)
-            if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
-                raise ValueError('write "http://host:port"')
-            if parts.username or parts.password:
-                raise ValueError("holds a password; let the proxy admit this host instead")
-        return value
 
 
 class RunConfig(Section):

@@ -9,7 +9,7 @@ import pydantic
 from pydantic import Field
 
 from sync.addresses import is_loopback
-from sync.config_section import RelativePath, Section
+from sync.config_section import RelativePath, Section, Variable
 
 _ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 
@@ -35,7 +35,6 @@ def webhook_problem(url: str) -> str:
 
 
 Address = Annotated[str, pydantic.AfterValidator(_is_address)]
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class AlertsConfig(Section):

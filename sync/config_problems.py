@@ -27,6 +27,7 @@ _PATTERNS: Mapping[str | int, str] = {
     "subject_prefix": "write up to 16 letters and digits, beginning with a letter",
     "token_env": "write the name of an environment variable, not its value",
     "token_credential": "write the name of a credential, not its value",
+    "proxy_env": "write the name of an environment variable, not its value",
     "webhook_env": "write the name of an environment variable, not its value",
     "smtp_password_env": "write the name of an environment variable, not its value",
     "smtp_password_credential": "write the name of a credential, not its value",

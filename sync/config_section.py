@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 
 
 def resolved(path: Path, info: ValidationInfo) -> Path:
@@ -12,6 +12,9 @@ def resolved(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
     return path if folder is None else folder / path.expanduser()
 
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""The name of an environment variable."""
 
 RelativePath = Annotated[Path, pydantic.AfterValidator(resolved)]
 

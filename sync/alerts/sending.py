@@ -20,6 +20,7 @@ from sync.alerts.memory import Memory, Told
 from sync.alerts.webhook import Webhook
 from sync.config import Config
 from sync.config_alerts import webhook_problem
+from sync.config_transport import with_proxy
 from sync.ports.alerts import Alert, AlertChannel, AlertFailed, SiteLine
 from sync.ports.clock import Clock
 from sync.workflows.run import RunResult
@@ -193,12 +194,8 @@ def _channels(app: Alerting) -> list[AlertChannel]:
         folder = app.config.path.resolve().parent
         environ = _without_secrets(app.environ, app.config)
         channels.append(CommandHook(settings.command, folder=folder, environ=environ, timeout=settings.timeout))
-    url = settings.webhook or (app.environ.get(settings.webhook_env, "") if settings.webhook_env else "")
-    if settings.webhook_env and (problem := webhook_problem(url)):
-        log.warning("alerts.failed", way="webhook", reason=f"the variable {settings.webhook_env} {problem}")
-    elif url:
-        proxy, bundle = transport.proxy, transport.ca_bundle
-        channels.append(Webhook(url, proxy=proxy, ca_bundle=bundle, timeout=settings.timeout))
+    if webhook := _webhook(app):
+        channels.append(webhook)
     if settings.email_to and settings.email_from:
         server = MailServer(
             host=settings.smtp_host,
@@ -211,6 +208,23 @@ def _channels(app: Alerting) -> list[AlertChannel]:
         sender, recipients = settings.email_from, settings.email_to
         channels.append(Mail(server, sender=sender, recipients=recipients, timeout=settings.timeout))
     return channels
+
+
+def _webhook(app: Alerting) -> Webhook | None:
+    """Build the way to the web address; a secret of it that is missing, or is none, is a warning."""
+    settings, transport = app.config.alerts, app.config.transport
+    url = settings.webhook or (app.environ.get(settings.webhook_env, "") if settings.webhook_env else "")
+    if settings.webhook_env and (problem := webhook_problem(url)):
+        log.warning("alerts.failed", way="webhook", reason=f"the variable {settings.webhook_env} {problem}")
+        return None
+    if not url:
+        return None
+    try:
+        proxy = with_proxy(transport, app.environ).proxy
+    except errors.ConfigError as error:
+        log.warning("alerts.failed", way="webhook", reason=str(error))
+        return None
+    return Webhook(url, proxy=proxy, ca_bundle=transport.ca_bundle, timeout=settings.timeout)
 
 
 def _password(app: Alerting) -> str | None:
@@ -232,6 +246,7 @@ def _without_secrets(environ: Mapping[str, str], config: Config) -> dict[str, st
     settings = config.alerts
     secret = {site.token_env for site in config.sites} | {
         config.warehouse.url_env,
+        config.transport.proxy_env,
         settings.webhook_env,
         settings.smtp_password_env,
         "CREDENTIALS_DIRECTORY",

@@ -1,6 +1,6 @@
 """Bound the time of one whole pull: each request has its deadline, but a thousand slow ones make a lost night."""
 
-from sync.config import TransportConfig
+from sync.config_transport import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
 

@@ -5,7 +5,7 @@ import re
 import requests
 import urllib3
 
-from sync.config import TransportConfig
+from sync.config_transport import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.redcap.replies import RETRIED_STATUSES, Reply, ReplyFailed, is_passing
 
@@ -80,7 +80,7 @@ def refused_by_proxy(host: str, status: int | None) -> SourceUnavailable:
     if status == PROXY_WANTS_PASSWORD:
         return WayBlocked(
             f"the proxy on the way to {host} does not accept its user and password, or was given none (status"
-            f" {status}); check transport.proxy and the proxy's user and password"
+            f" {status}); check transport.proxy and the proxy's user and password (transport.proxy_env)"
         )
     said = f" (status {status})" if status else ""
     kind = SourceUnavailable if status is None or status in RETRIED_STATUSES else WayBlocked

@@ -9,7 +9,8 @@ import structlog
 from schemas.known import Known
 from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Cost, Delta, Stream, Watermark
-from sync.config import SiteConfig, TransportConfig
+from sync.config import SiteConfig
+from sync.config_transport import TransportConfig
 from sync.errors import ConfigError
 from sync.ports.clock import Clock
 from sync.ports.source import OVERLAP, Progress, Source

@@ -22,7 +22,7 @@ import urllib3
 from urllib3.util.retry import Retry
 
 from sync.addresses import host_of
-from sync.config import TransportConfig
+from sync.config_transport import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.clock import Clock
 from sync.redcap.allowance import Allowance, PullTooLong

@@ -18,9 +18,11 @@ import pytest
 from sync import config, errors
 from sync.alerts import memory, sending
 from sync.config import Config
+from sync.config_transport import TransportConfig
 from sync.workflows.results import SiteResult
 from sync.workflows.run import RunResult
 from tests.alerts.servers import Post, Web, running
+from tests.redcap import proxies
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
 TOKEN = "0123456789ABCDEF0123456789ABCDEF"
@@ -266,6 +268,21 @@ def test_the_webhooks_address_may_be_a_secret_of_the_environment(tmp_path: Path,
     assert sending.after_run(given, result(REVOKED))
 
 
+def test_a_webhook_goes_through_the_proxy_of_the_sites_with_its_password(
+    tmp_path: Path, web: Web, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = app(tmp_path, f'webhook = "{web.url}"')
+    given.config = given.config.model_copy(update={"transport": TransportConfig(proxy_env="WAY_OUT")})
+    assert not sending.after_run(given, result(REVOKED))
+    assert "environment variable WAY_OUT is not set" in capsys.readouterr().out
+    with proxies.serve() as proxy:
+        proxy.login = "robot:made-up"
+        given.environ["WAY_OUT"] = proxy.url("robot:made-up")
+        assert sending.after_run(given, result(REVOKED))
+        assert proxy.asked == [web.url]
+    assert len(web.posted) == 1
+
+
 def test_no_fault_of_telling_reaches_the_run(
     tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -291,6 +308,8 @@ def test_the_command_gets_json_on_stdin_and_no_secret(tmp_path: Path) -> None:
         tmp_path, f'command = ["{script(tmp_path, "cat > got.json; env > env.txt; echo $1 >> env.txt")}", "a b"]'
     )
     given.environ |= {"TOKEN_NORTH": TOKEN, "TOKEN_SOUTH": TOKEN, "KEPT": "yes", "CREDENTIALS_DIRECTORY": "/run/x"}
+    given.environ["WAY_OUT"] = "http://robot:made-up@proxy.example.org"
+    given.config = given.config.model_copy(update={"transport": TransportConfig(proxy_env="WAY_OUT")})
     assert sending.after_run(given, result(FINE, REVOKED))
     document = json.loads((tmp_path / "got.json").read_text("utf-8"))
     assert document["sites"][1]["outcome"] == "refused"
@@ -299,6 +318,7 @@ def test_the_command_gets_json_on_stdin_and_no_secret(tmp_path: Path) -> None:
     assert "a b" in seen
     assert TOKEN not in seen
     assert "CREDENTIALS_DIRECTORY" not in seen
+    assert "made-up" not in seen
 
 
 def test_a_command_that_fails_or_does_not_read_is_told_apart(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """The way through a proxy, and what is said where it ends there. Every user and password is made up."""
 
+import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import structlog
 
+from sync import bootstrap
 from sync.clock import SystemClock
 from sync.errors import SourceUnavailable
 from sync.ports.source import Source
@@ -59,3 +63,48 @@ def test_a_pull_goes_through_a_proxy(source: Open, proxy: Proxy) -> None:
         url = sandbox.start()
         assert source(url=url, proxy=proxy.url(), own_clock=SystemClock()).pull().records == 1
     assert set(proxy.asked) == {url}
+
+
+def configured(folder: Path, url: str, environ: dict[str, str]) -> bootstrap.App:
+    """Read a configuration whose proxy is named by a variable."""
+    (folder / "config.toml").write_text(
+        f"""
+[transport]
+proxy_env = "WAY_OUT"
+[[sites]]
+slug = "north"
+name = "North Hospital"
+subject_prefix = "NO"
+url = "{url}"
+allow_http = true
+project_id = 17
+token_env = "T_NORTH"
+""",
+        encoding="utf-8",
+    )
+    return bootstrap.build(None, {"T_NORTH": TOKEN} | environ, cwd=folder)
+
+
+def test_a_proxy_that_wants_a_password_gets_it_from_a_variable_and_nothing_else_shows_it(
+    tmp_path: Path, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    proxy.login = "robot:s#cr/t"
+    with trial.serve() as sandbox, structlog.testing.capture_logs() as logs:
+        url = sandbox.start()
+        app = configured(tmp_path, url, {"WAY_OUT": proxy.url("robot:s%23cr%2Ft")})
+        source = app.source(app.config.site("north"))
+        assert source.structure().project_id == 17
+        assert set(proxy.asked) == {url}
+        said = repr([logs, caplog.text, app, app.config, app.config.transport, source, vars(source)])
+    for secret in ("s#cr/t", "s%23cr%2Ft"):
+        assert secret not in said
+
+
+def test_a_wrong_password_is_not_shown_either(tmp_path: Path, proxy: Proxy) -> None:
+    proxy.login = "robot:made-up"
+    for url in FAR:
+        app = configured(tmp_path, url, {"WAY_OUT": proxy.url("robot:mistyped")})
+        with pytest.raises(SourceUnavailable, match=r"\(transport\.proxy_env\)") as caught:
+            app.source(app.config.site("north")).structure()
+        assert "mistyped" not in str(caught.value)
