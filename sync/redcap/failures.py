@@ -70,6 +70,11 @@ def in_plain_words(error: Exception, host: str, config: TransportConfig) -> Sour
         )
     if "refused" in chain:
         return SourceUnavailable(f"{host} refuses connections; check the site's url and the firewall, try again later")
+    if isinstance(error, requests.exceptions.InvalidSchema):  # the schemes of proxies and sites are checked before
+        return WayBlocked(
+            "a SOCKS proxy needs the package PySocks, which is not installed; run pip install PySocks, or name an http"
+            " proxy in transport.proxy"
+        )
     if isinstance(error, FileNotFoundError | requests.exceptions.InvalidURL) or "CA certificate" in chain:
         return WayBlocked("transport.ca_bundle or the site's url is not usable; correct the configuration")
     return ReplyFailed(f"the connection to {host} broke before the reply was complete; try again later")

@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 
@@ -37,7 +37,7 @@ class _Door(http.server.BaseHTTPRequestHandler):
         if not self._admits():
             return
         host, _, port = self.path.rpartition(":")
-        with socket.create_connection((host, int(port))) as far:
+        with suppress(ConnectionError), socket.create_connection((host, int(port))) as far:
             self.send_response(200)
             self.end_headers()
             while True:

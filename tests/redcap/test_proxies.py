@@ -5,16 +5,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import structlog
 
 from sync import bootstrap
 from sync.clock import SystemClock
+from sync.config_transport import TransportConfig
 from sync.errors import SourceUnavailable
 from sync.ports.source import Source
+from sync.redcap.failures import in_plain_words, may_pass
 from sync.redcap.replies import ReplyFailed
 from tests.redcap import proxies, trial
 from tests.redcap.fake import TOKEN
 from tests.redcap.proxies import Proxy
+from tests.redcap.test_sockets import Server
 
 Open = Callable[..., Source]
 FAR = ("http://redcap.example.org/api/", "https://redcap.example.org/api/")
@@ -24,6 +28,13 @@ FAR = ("http://redcap.example.org/api/", "https://redcap.example.org/api/")
 def proxy() -> Iterator[Proxy]:
     with proxies.serve() as running:
         yield running
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
 
 
 def failure(source: Open, url: str, proxy: str, **transport: float) -> SourceUnavailable:
@@ -45,6 +56,18 @@ def test_a_proxy_that_wants_a_password_is_named_alike_for_http_and_https(source:
     assert "(status 407); check transport.proxy and the proxy's user and password" in plain
 
 
+def test_behind_a_proxy_that_takes_the_password_it_is_the_server_whose_certificate_counts(
+    tmp_path: Path, proxy: Proxy, server: Server
+) -> None:
+    server.speak_tls()
+    proxy.login = "robot:made-up"
+    app = configured(tmp_path, server.url, {"WAY_OUT": proxy.url(proxy.login)})
+    opened = app.source(app.config.site("north"))
+    with pytest.raises(SourceUnavailable, match=r"the certificate of 127\.0\.0\.1:"):
+        opened.structure()
+    assert (len(proxy.asked), server.connections) == (1, 1)
+
+
 def test_a_proxy_that_leads_nowhere_is_named(source: Open, proxy: Proxy) -> None:
     proxy.refusal = 403
     assert "(status 403); check transport.proxy" in str(failure(source, FAR[1], proxy.url(), retries=4))
@@ -55,6 +78,13 @@ def test_a_proxy_that_is_busy_is_asked_again(source: Open, proxy: Proxy) -> None
     proxy.refusal = 503
     assert "(status 503)" in str(failure(source, FAR[1], proxy.url(), retries=1))
     assert len(proxy.asked) == 2
+
+
+def test_a_socks_proxy_without_its_package_is_named() -> None:
+    missing = requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+    named = in_plain_words(missing, "h", TransportConfig())
+    assert "run pip install PySocks" in str(named)
+    assert not may_pass(named)
 
 
 def test_a_pull_goes_through_a_proxy(source: Open, proxy: Proxy) -> None:

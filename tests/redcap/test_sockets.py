@@ -59,6 +59,13 @@ class Server:
                 return
             text += part
 
+    def speak_tls(self) -> None:
+        """Be https from now on, as "localhost"; whoever trusts the certificate is left without an answer."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        self._swallow = lambda peer: context.wrap_socket(peer, server_side=True).close()  # type: ignore[method-assign,assignment]
+        self.url = self.url.replace("http:", "https:")
+
     def close(self) -> None:
         if not self.closing.is_set():
             self.closing.set()
@@ -186,10 +193,7 @@ def test_a_plain_server_behind_https(server: Server, source: Open) -> None:
 def test_a_certificate_that_cannot_be_verified_is_not_asked_for_again(
     server: Server, source: Open, trusted: Path | None
 ) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
-    server._swallow = lambda peer: context.wrap_socket(peer, server_side=True).close()  # type: ignore[method-assign,assignment]
-    server.url = server.url.replace("http:", "https:")
+    server.speak_tls()
     error, _ = failure(server, source, retries=4, ca_bundle=trusted)  # type: ignore[arg-type]
     assert "the certificate of 127.0.0.1:" in str(error)
     assert "transport.ca_bundle" in str(error)
