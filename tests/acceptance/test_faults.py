@@ -106,7 +106,7 @@ def work(trial: small.Trial) -> None:
 @pytest.mark.parametrize(("mode", "content", "after", "full"), MATRIX)
 def test_a_fault_changes_nothing_and_the_next_good_night_converges(scene, mode, content, after, full):
     app = scene.app(more="read_timeout = 0.3")
-    # a server that withholds the same rows from every answer cannot be told from one that does not have them
+    # one that withholds the same rows each time is told by the log alone, which names the records that changed tonight
     times = 1 if mode is Mode.MISSING_ROWS else None
     scene.trial.sandbox.faults.add(Fault(mode=mode, content=content, after=after, times=times, seconds=1))
     done = small.run_night(app, full=full)
@@ -116,6 +116,24 @@ def test_a_fault_changes_nothing_and_the_next_good_night_converges(scene, mode, 
     else:
         assert {k: v for k, v in scene.trial.dump("one").items() if k in scene.wanted[full]} == scene.wanted[full]
     scene.good_night(full=full)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_server_that_withholds_the_same_rows_from_every_answer_is_not_believed(tmp_path, full):
+    """The log is the only witness: nobody touched the site, and none of its lines says that anything went."""
+    with small.serve(tmp_path) as trial:
+        small.fill(trial)
+        app = trial.app("one")
+        assert small.run_night(app).exit_code == 0
+        trial.move(timedelta(hours=5))
+        before = trial.dump("one")
+        trial.sandbox.faults.add(Fault(mode=Mode.MISSING_ROWS, times=None))
+        done = small.run_night(app, full=full)
+        assert done.exit_code in (3, 5), done.sites[0]
+        assert trial.dump("one") == before
+        trial.sandbox.faults.clear()
+        assert small.run_night(app, full=full).exit_code == 0
+        assert trial.dump("one") == before
 
 
 @pytest.mark.parametrize("method", WRITES)
