@@ -21,7 +21,9 @@ class StoreCounts:
     cells_changed: int = 0
     #: how many more filled cells stand than before
     cells_more: int = field(default=0, compare=False)
-    #: where: columns and records. Counts are compared without these two
+    #: rows that stood otherwise than a run had stored them, and were put right
+    mended: int = field(default=0, compare=False)
+    #: where: columns and records. Counts are compared without these three
     touched: Touched = field(default=Touched(), compare=False)
 
     def __add__(self, other: "StoreCounts") -> "StoreCounts":
@@ -32,6 +34,7 @@ class StoreCounts:
             deleted=self.deleted + other.deleted,
             cells_changed=self.cells_changed + other.cells_changed,
             cells_more=self.cells_more + other.cells_more,
+            mended=self.mended + other.mended,
             touched=self.touched + other.touched,
         )
 

@@ -57,14 +57,16 @@ class SiteTransaction(Protocol):
         mapping_version: str,
         complete: bool,
         records: Collection[str] = (),
+        proving: bool = False,
     ) -> StoreCounts:
         """Make the form tables hold the frames, and keep what they held as history.
 
         ``complete``: the frames are the whole site; rows that they do not hold are gone there and are deleted, with
         their last values in ``cell_change``. Otherwise only rows of ``records`` (pulled whole) can be gone. A form
         without a frame is left as it is: not looked at is not gone. A row keeps ``run_id`` of the run that last
-        changed it. A new mapping version that changes no value changes no row. Frames hold no two rows of one key
-        (ValueError).
+        changed it. ``proving``: rows that look unchanged are read and put right where somebody else altered them; this
+        shows in the history as well. A new mapping version that changes no value changes no row. Frames hold no two
+        rows of one key (ValueError).
         """
         ...
 

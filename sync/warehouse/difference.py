@@ -6,7 +6,7 @@ without any cell change.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -57,6 +57,16 @@ def rows(standing: pl.DataFrame, arriving: pl.DataFrame) -> RowDifference:
         suspected=joined["position"].filter(differs),
         vanished=standing.select(ROW).join(arriving.select(ROW), on=ROW, how="anti"),
     )
+
+
+def suspecting(found: RowDifference, arriving: pl.DataFrame, rows: pl.DataFrame) -> tuple[RowDifference, int]:
+    """Suspect ``rows`` (ROW), too, whose fingerprints look unchanged; gives how many were not suspected before.
+
+    ``arriving``: ROW, in the new frame's order.
+    """
+    positions = arriving.with_row_index("position").join(rows, on=ROW, how="semi")["position"]
+    also = positions.filter(~positions.is_in(found.suspected.implode()))
+    return replace(found, suspected=pl.concat([found.suspected, also]).sort()), also.len()
 
 
 def cells(

@@ -16,7 +16,7 @@ from schemas.coordinates import KEY_COLUMNS
 from schemas.frames import META_COLUMNS, POLARS_TYPES, FormFrame
 from schemas.parts import PART_ROWS
 from sync.ports.stored import StoreCounts
-from sync.warehouse import bulk, difference, fingerprints, form_rows, layout, tables, tally, texts
+from sync.warehouse import bulk, covered, difference, fingerprints, form_rows, layout, tables, tally, texts
 from sync.warehouse.layout import Slot
 
 ROW = list(difference.ROW)
@@ -58,6 +58,7 @@ def store(
     *,
     complete: bool,
     records: Collection[str],
+    proving: bool = False,
 ) -> StoreCounts:
     """Store one form of one pull; see ``SiteTransaction.store`` for the contract."""
     _refuse_unfit(write.site, frame)
@@ -68,6 +69,10 @@ def store(
     looked_at = None if complete else _few({*records, *frame.rows["record"]})
     standing = form_rows.read_hashes(write.connection, write.site, slots, looked_at)
     found = difference.rows(standing, arriving.beside.select(*ROW, "row_hash")[order])
+    mended = 0
+    if proving:
+        altered = _altered(write, frame, slots, looked_at)
+        found, mended = difference.suspecting(found, arriving.beside.select(ROW)[order], altered)
     new, came = order.gather(found.inserted), 0
     for part in new.to_frame("at").iter_slices(_ROWS_AT_ONCE):
         batch = arriving.at(part["at"])
@@ -87,8 +92,16 @@ def store(
         deleted=vanished.height,
         cells_changed=cells.height,
         cells_more=came + cells["raw_old"].null_count() - cells["raw_new"].null_count() - ended,
+        mended=mended,
         touched=tally.touched(slots, cells=cells, changed=touched, vanished=vanished),
     )
+
+
+def _altered(write: Write, frame: FormFrame, slots: Sequence[Slot], records: list[str] | None) -> pl.DataFrame:
+    """Find rows (ROW) that do not stand as their fingerprint says; it covers the frame's columns by now."""
+    stored = form_rows.read(write.connection, write.site, slots, records)
+    actual = covered.hashes(stored, slots, frozenset(frame.raw.columns))
+    return stored.values.select(ROW).filter(actual.ne_missing(stored.values["_row_hash"]))
 
 
 def end(write: Write, slots: Sequence[Slot], records: Collection[str]) -> StoreCounts:

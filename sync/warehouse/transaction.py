@@ -75,6 +75,7 @@ class SqlSiteTransaction:
         mapping_version: str,
         complete: bool,
         records: Collection[str] = (),
+        proving: bool = False,
     ) -> StoreCounts:
         """Make the form tables hold the frames; see the port for the contract."""
         if unknown := [problem for frame in frames for problem in self._unknown(frame)]:
@@ -88,7 +89,9 @@ class SqlSiteTransaction:
                 continue
             if frame.form.name in before:
                 covered.renew(self._connection, self.site, slots, before[frame.form.name], frame.raw.columns)
-            stored = form_store.store(write, frame, slots, complete=complete, records=records)
+            stored = form_store.store(
+                write, frame, slots, complete=complete, records=records, proving=proving and frame.form.name in before
+            )
             self._rows.add(frame.form.name, stored.inserted - stored.deleted)
             total += stored
         self._note_mapping(frames, mapping_version)

@@ -38,6 +38,10 @@ log = structlog.get_logger()
 
 _RECORDS_AT_ONCE = 2_000
 
+_MENDED = (
+    "{} rows of the warehouse did not stand as a run had stored them; they hold again what the site has, and"
+    " `sync warehouse history` shows what stood there: look who else may write to the warehouse"
+)
 _DAMAGED = (
     "what the last run kept of this site's rows could not be read: everything was pulled, and nothing told renamed"
     " records from others, or records that are gone without a trace; look at what was closed and raised anew"
@@ -181,7 +185,9 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
             # columns that are left out go on holding what they hold
             frames = drift.carry(frames, tx.frames(reading.study, records), reading.absent)
         counts += renamed.changes(frames, records)
-        counts += tx.store(frames, mapping_version=version, complete=False, records=records)
+        counts += tx.store(
+            frames, mapping_version=version, complete=False, records=records, proving=delta.complete and bool(known)
+        )
         held.add(frames)
         _put_people(tx, judged, records, are_new=known.isdisjoint(records))
         _keep_payload(night, tx, judged, held.parts, delta)
@@ -315,6 +321,9 @@ def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, rele
         notices.append("the project holds no records yet")
     if delta.missed:
         notices.append(f"the full pull found {delta.missed} changed records that incremental pulls had missed")
+        warnings.append(notices[-1])
+    if stored.counts.mended:
+        notices.append(_MENDED.format(stored.counts.mended))
         warnings.append(notices[-1])
     if after.left:
         notices.append(followup.left_behind(after.left, delta.head.structure.project_id))

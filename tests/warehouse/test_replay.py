@@ -107,6 +107,22 @@ def test_a_row_without_a_history_that_was_taken_out_or_put_in_is_shown_until_all
     assert any(problem.startswith(says) for problem in lived.reader().verify().problems), "a later night hides nothing"
 
 
+@pytest.mark.parametrize("table", ["labs", "labs__txt"])
+def test_an_altered_row_is_put_right_where_it_is_proved_and_the_history_tells(lived, table):
+    frame = b.frame(b.LABS, {ONE: {"creat": 73.0, "remark": "invented 73"}, TWO: {"creat": 9.0}})
+    b.store(lived, 6, frame)
+    what = "creat = 60" if table == "labs" else "remark = 'other'"
+    with lived._engine.begin() as connection:
+        assert connection.exec_driver_sql(f"UPDATE {table} SET {what} WHERE record = 'ZJ-01'").rowcount == 1
+    assert "zhenjiang: 1 rows of form labs are not what was stored." in lived.reader().verify().problems
+    assert b.store(lived, 7, frame).updated == 0, "fingerprints alone do not show it"
+    mended = b.store(lived, 8, frame, proving=True)
+    assert (mended.mended, mended.updated, mended.cells_changed) == (1, 1, 1)
+    again = b.store(lived, 9, frame, proving=True)
+    assert (again.mended, again.updated, again.cells_changed) == (0, 0, 0)
+    assert not any("not what was stored" in problem for problem in lived.reader().verify().problems)
+
+
 def test_a_record_with_rows_that_is_no_subject_is_shown(lived):
     with lived.transaction("zhenjiang", "people", b.moment(8)) as tx:
         tx.put_subjects([SubjectRow(record=record, first_infusion=None) for record in (ONE[0], TWO[0])])

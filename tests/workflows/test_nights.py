@@ -182,6 +182,29 @@ def test_a_row_that_somebody_took_out_of_the_warehouse_is_shown_and_brought_back
     assert app.warehouse().reader().verify().problems == ()
 
 
+def test_a_cell_that_somebody_altered_in_the_warehouse_is_put_right_by_a_full_night_with_history(trial):
+    app = trial.apps["one"]
+    with app.warehouse()._engine.begin() as connection:
+        assert connection.exec_driver_sql(
+            "UPDATE visit_form SET weight = 7 WHERE record = 'R1' AND weight = 61"
+        ).rowcount
+        altered = connection.exec_driver_sql("SELECT count(*) FROM visit_form WHERE weight = 7").scalar_one()
+    assert any("are not what was stored" in problem for problem in app.warehouse().reader().verify().problems)
+    assert small.run_night(app).sites[0].stored.cells_changed == 0
+    (done,) = small.run_night(app, full=True).sites
+    assert (done.exit_code, done.stored.cells_changed) == (0, altered)
+    (warning,) = done.warnings
+    assert warning.startswith(f"{altered} rows of the warehouse did not stand as a run had stored them")
+    assert app.warehouse().reader().verify().problems == ()
+    with app.warehouse()._engine.begin() as connection:
+        wrong = connection.exec_driver_sql("SELECT count(*) FROM visit_form WHERE weight = 7").scalar_one()
+        kept = connection.exec_driver_sql(
+            "SELECT count(*) FROM cell_change WHERE old = '7' AND new = '61'"
+        ).scalar_one()
+    assert (wrong, kept) == (0, altered)
+    assert not small.run_night(app, full=True).sites[0].warnings
+
+
 @pytest.mark.parametrize(("full", "kind"), [(False, "incremental"), (True, "full")])
 def test_a_night_that_came_to_nothing_is_of_the_kind_that_was_tried(trial, full, kind):
     trial.sandbox.faults.add(Fault(mode=Mode.TOKEN_REVOKED, times=None))
