@@ -115,13 +115,22 @@ def _of_values(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
         text = f"{volume.cells_changed} of {volume.cells_known} known cells would change"
         yield Reason(brake=Brake.CELLS_CHANGED, count=volume.cells_changed, sentence=text)
     for column in volume.columns:
-        known = column.known
-        if known is not None and _too_many(
-            column.changed, known, limits.changed_column_percent, limits.changed_column_allowed
-        ):
+        percent, allowed = of_column(limits, column.factor)
+        if column.known is not None and _too_many(column.changed, column.known, percent, allowed):
             yield Reason(
                 brake=Brake.COLUMN_CHANGED, count=column.changed, sentence=_of_column(column), subject=column.name
             )
+
+
+def of_column(limits: BrakesConfig, factor: float | None) -> tuple[float, int]:
+    """Give the share of a column's values, in percent, and the number that may change.
+
+    Half of the share and two fifths of the number where all change by one factor, which looks like another unit.
+    """
+    percent, allowed = limits.changed_column_percent, limits.changed_column_allowed
+    if factor is None or percent >= 100:
+        return percent, allowed
+    return percent / 2, 2 * allowed // 5
 
 
 def _of_column(column: ColumnChange) -> str:

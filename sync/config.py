@@ -127,9 +127,11 @@ class BrakesConfig(Section):
     changed_cells_percent: Percent = 30
     #: so many changed cells never brake
     changed_cells_allowed: int = Field(default=200, ge=0)
-    #: share of one column's known values that may change, and of the rows of one form at one visit that may vanish
+    #: share of one column's known values that may change (half of it where all change by one factor), and of the rows
+    #: of one form at one visit that may vanish
     changed_column_percent: Percent = 50
-    #: so many changed values of one column, or vanished rows of one form at one visit, never brake
+    #: so many changed values of one column (two fifths of them by one factor), or vanished rows of one form at one
+    #: visit, never brake
     changed_column_allowed: int = Field(default=10, ge=0)
     #: share of the open queries, of a site or of one check, that may close at once
     closed_queries_percent: Percent = 80

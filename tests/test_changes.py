@@ -89,6 +89,20 @@ def test_a_column_that_changes_as_a_whole_brakes_however_large_the_site_is(chang
     assert brakes(replace(QUIET, cells_known=1_000_000, columns=(change,)), BrakesConfig()) == (says,)
 
 
+def test_fewer_values_are_enough_where_one_factor_tells_of_another_unit():
+    """Ten patients at one visit are all that some centres have."""
+    for change, stops in [
+        (column(5, 10, factor=0.0113), True),
+        (column(30, 60, factor=0.0113), True),
+        (column(4, 4, factor=0.0113), False),
+        (column(5, 20, factor=10.0), False),  # a handful that was entered in another unit, and corrected
+        (column(5, 10), False),
+    ]:
+        assert bool(brakes(replace(QUIET, columns=(change,)), BrakesConfig())) == stops, change
+    switched_off = BrakesConfig(changed_column_percent=100)
+    assert brakes(replace(QUIET, columns=(column(90, 90, factor=0.0113),)), switched_off) == ()
+
+
 @pytest.mark.parametrize("change", [column(10, 10), column(11, 22), column(11, None)])
 def test_a_handful_or_half_of_a_column_goes_through(change):
     assert brakes(replace(QUIET, columns=(change,)), BrakesConfig()) == ()

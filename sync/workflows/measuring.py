@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from schemas.pull import Delta
+from sync import changes
 from sync.config import BrakesConfig
 from sync.ports.stored import StoreCounts
 from sync.ports.warehouse import SiteTransaction
@@ -84,7 +85,7 @@ def volume(done: Done, past: Past, columns: Sequence[ColumnChange], places: Sequ
 def columns(tx: SiteTransaction, stored: StoreCounts, limits: BrakesConfig) -> tuple[ColumnChange, ...]:
     """Set the changes of each column against what it held before; only columns with many changes are counted out."""
     tallies = {column: tally for column, tally in stored.touched.columns.items() if tally.changed}
-    many = [column for column, tally in tallies.items() if tally.changed > limits.changed_column_allowed]
+    many = [column for column, tally in tallies.items() if tally.changed > changes.of_column(limits, tally.factor)[1]]
     now = tx.count_filled(many) if many else {}
     found = [
         ColumnChange(

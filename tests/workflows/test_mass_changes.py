@@ -106,8 +106,18 @@ def test_blanked_columns_brake(trial):
 
 @pytest.mark.parametrize("records", [4, 5])
 def test_a_handful_or_less_than_half_goes_through(trial, records):
-    multiply(trial, 0.0113, records)
+    for number in range(records):
+        trial.write(f"R{number}", "day", weight=str(41 + 23 * number))
+        trial.write(f"R{number}", "extra 2", weight=str(149 - 17 * number))
     assert night(trial).exit_code == 0
+
+
+@pytest.mark.parametrize(("records", "code"), [(2, 0), (3, 0), (4, 5)])
+def test_of_values_that_change_by_one_factor_fewer_are_enough(trial, records, code):
+    multiply(trial, 0.0113, records)
+    done = night(trial)
+    assert done.exit_code == code
+    assert ("as if the unit had changed" in str(done.reason)) == bool(code)
 
 
 def test_values_entered_anew_without_being_other_values_are_no_change(trial):
