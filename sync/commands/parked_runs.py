@@ -119,8 +119,19 @@ def why_not(run_id: str, parked: ParkedRun | None) -> str:
 
 def show(parked: ParkedRun, stands: str) -> None:
     """Show a person what a parked run would have done."""
-    kept = parked.difference
     click.secho(f"{parked.site}: parked, {stands}", bold=True)
+    _show_figures(parked.difference)
+    if not parked.decision:
+        click.echo(f"  sync runs approve {parked.run_id} --site {parked.site}   (or discard)")
+
+
+def show_rehearsed(parked: ParkedRun) -> None:
+    """Show a person what a dry run would have done that a brake stopped; there is nothing to approve."""
+    click.secho(f"{parked.site}: a dry run; a real run would be parked with these figures", bold=True)
+    _show_figures(parked.difference)
+
+
+def _show_figures(kept: Mapping[str, Any]) -> None:
     for name, text in FIGURES.items():
         click.echo(f"  {kept.get(name, 0):>8}  {text}")
     columns = [_column(each) for each in kept.get("columns", ())]
@@ -132,8 +143,6 @@ def show(parked: ParkedRun, stands: str) -> None:
         if ids := kept.get(name):
             left = f" and {len(ids) - SHOWN} more (--json)" if len(ids) > SHOWN else ""
             click.echo(f"{text}: {', '.join(ids[:SHOWN])}{left}")
-    if not parked.decision:
-        click.echo(f"  sync runs approve {parked.run_id} --site {parked.site}   (or discard)")
 
 
 def _column(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 import getpass
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sync.commands import output, stopping
+from sync.commands import output, parked_runs, stopping
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 from sync.reports.documents import tally
@@ -51,7 +51,7 @@ def command(
         raise
     sending.after_run(app, result)
     if as_json:
-        output.emit_json(result.document())
+        output.emit_json(_document(result))
     elif sys.stdout.isatty() or dry_run or invocation.verbose:
         show(result)
     for site in result.sites:
@@ -61,6 +61,14 @@ def command(
             reason = (site.reason or "").removeprefix(f"{site.site}: ")
             click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {reason}", err=True)
     return result.exit_code
+
+
+def _document(result: "RunResult") -> dict[str, Any]:
+    """Show the result as the interface promises it; of a dry run that a brake stopped, with what would be parked."""
+    document = result.document()
+    for site, shown in zip(result.sites, document["sites"], strict=True):
+        shown["would_park"] = parked_runs.document(site.would_park) if site.would_park else None
+    return document
 
 
 def show(result: "RunResult") -> None:
@@ -99,3 +107,6 @@ def show(result: "RunResult") -> None:
         # what goes to stderr, whether or not a table is shown, is not said twice
         for notice in (each for each in site.notices if each not in (*site.warnings, *site.let_through)):
             click.echo(f"{site.site}: {notice}")
+    for site in result.sites:
+        if site.would_park:
+            parked_runs.show_rehearsed(site.would_park)

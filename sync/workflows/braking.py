@@ -9,6 +9,7 @@ from sync.config import BrakesConfig
 from sync.ports.stored import ParkedRun
 from sync.ports.warehouse import WarehouseReader
 from sync.volume import Volume
+from sync.workflows.results import SiteResult
 
 
 class Braked(errors.BrakeEngaged):
@@ -18,6 +19,8 @@ class Braked(errors.BrakeEngaged):
         """Keep the figures and the kind of the run (full, incremental)."""
         self.volume = volume
         self.kind = kind
+        #: what the run would have done, for a dry run to show
+        self.would: SiteResult | None = None
         super().__init__(message)
 
 
@@ -42,6 +45,7 @@ def brake(
     run_id: str,
     site: str,
     kind: str,
+    dry_run: bool = False,
 ) -> Released:
     """Stop before harm; raising inside the transaction leaves the site as it was. Gives what was let through.
 
@@ -59,20 +63,33 @@ def brake(
     }
     covered = all(covering.values())
     if not covered and not allow:
-        raise Braked(_message(sentences, approved, run_id=run_id, site=site), measured, kind)
+        next_step = _when_dry(site) if dry_run else _when_parked(site, run_id)
+        raise Braked(f"{'; '.join(sentences)}. {next_step}{_another(approved)}", measured, kind)
     used = sorted({run for runs in covering.values() for run in runs}) if covered else []
     return Released(reasons=tuple(each.sentence for each in found), approvals=tuple(used), by_flag=not covered)
 
 
-def _message(sentences: Sequence[str], approved: Sequence[ParkedRun], *, run_id: str, site: str) -> str:
-    text = (
-        f"{'; '.join(sentences)}. Nothing of this site was changed; the run is parked. `sync runs show {run_id}` says "
+def _when_parked(site: str, run_id: str) -> str:
+    return (
+        f"Nothing of this site was changed; the run is parked. `sync runs show {run_id}` says "
         f"what it is about. If this is right, `sync runs approve {run_id} --site {site}` and run again, or "
         f"`sync run --site {site} --allow-mass-change`; if not, ask the site what happened."
     )
+
+
+def _when_dry(site: str) -> str:
+    """Say what a dry run leaves behind, which is nothing that could be approved."""
+    return (
+        "This was a dry run: nothing was changed and nothing is parked. A real run would be parked: if this is right, "
+        f"`sync run --site {site}` and approve the run that it names, or `sync run --site {site} --allow-mass-change`; "
+        "if not, ask the site what happened."
+    )
+
+
+def _another(approved: Sequence[ParkedRun]) -> str:
     if not approved:
-        return text
-    return f"{text} What was approved (run {approved[0].run_id}) was another change, so it does not cover this one."
+        return ""
+    return f" What was approved (run {approved[0].run_id}) was another change, so it does not cover this one."
 
 
 def approvals_of(reader: WarehouseReader, site: str, *, now: datetime, limits: BrakesConfig) -> tuple[ParkedRun, ...]:

@@ -23,7 +23,7 @@ from sync.ports.warehouse import SiteTransaction, Warehouse
 from sync.queries.model import Query
 from sync.volume import Volume
 from sync.workflows import braking, drift, followup, mapped, measuring, past, subjects
-from sync.workflows.braking import Released
+from sync.workflows.braking import Braked, Released
 from sync.workflows.drift import Examined
 from sync.workflows.followup import FollowedUp, Lives, Standing
 from sync.workflows.gathering import Gathered, Held, Seen
@@ -125,7 +125,11 @@ def commit(night: Night, warehouse: Warehouse, catch: Catch) -> tuple[SiteResult
             secret=night.app.hash_key,
         )
         done = Done(delta=delta, stood=stored.stood, held=stored.held, stored=stored.counts, before=before, after=after)
-        volume, released = _braked(night, tx, catch.past, done)
+        try:
+            volume, released = _braked(night, tx, catch.past, done)
+        except Braked as stop:
+            stop.would = _result(night, catch, stored, after, Released())
+            raise
         tx.put_queries(after.drafts, after.concerned, next_number=after.reconciled.next_number)
         tx.quarantine(followup.quarantined(after.queries))
         # a check that looked at nothing tonight reached as far as it did before
@@ -157,6 +161,7 @@ def _braked(night: Night, tx: SiteTransaction, before: Past, done: Done) -> tupl
         run_id=night.run_id,
         site=night.site.slug,
         kind=_kind(done.delta),
+        dry_run=night.options.dry_run,
     )
     if released.reasons:
         log.warning("site.run.brake_released", reasons=len(released.reasons), by_flag=released.by_flag)

@@ -213,8 +213,9 @@ def _failed(
 ) -> SiteResult:
     kind = error.kind if isinstance(error, Braked) else _kind_tried(app, site, options, started)
     result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error), kind=kind)
+    parked = _parked(site, error, run_id=run_id, started=started) if isinstance(error, Braked) else None
     if options.dry_run:
-        return result
+        return _rehearsed(result, error.would, parked) if isinstance(error, Braked) else result
     row = RunRow(
         site=site.slug,
         run_id=run_id,
@@ -231,9 +232,22 @@ def _failed(
         if any(each.site == site.slug and each.outcome == "ok" for each in warehouse.reader().run(run_id)):
             return replace(result, reason=f"what was pulled is stored, but then: {error}")
         warehouse.record_run(row)
-        if isinstance(error, Braked):
-            figures = asdict(error.volume)
-            warehouse.park(
-                ParkedRun(site=site.slug, run_id=run_id, parked_at=started, reason=str(error), difference=figures)
-            )
+        if parked is not None:
+            warehouse.park(parked)
     return result
+
+
+def _parked(site: SiteConfig, error: Braked, *, run_id: str, started: datetime) -> ParkedRun:
+    figures = asdict(error.volume)
+    return ParkedRun(site=site.slug, run_id=run_id, parked_at=started, reason=str(error), difference=figures)
+
+
+def _rehearsed(result: SiteResult, would: SiteResult | None, parked: ParkedRun | None) -> SiteResult:
+    """Say of a dry run that a brake stopped what it would have changed: the counts, and what would be parked."""
+    return replace(
+        would or result,
+        outcome=result.outcome,
+        exit_code=result.exit_code,
+        reason=result.reason,
+        would_park=parked,
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.study import Severity
-from sync.ports.stored import StoreCounts
+from sync.ports.stored import ParkedRun, StoreCounts
 
 _MOST_NOTICES = 200
 """A project that was rebuilt brings thousands; the rest is counted."""
@@ -55,6 +55,8 @@ class SiteResult:
     let_through: tuple[str, ...] = ()
     #: files of the query list
     lists: tuple[str, ...] = ()
+    #: of a dry run that a brake stopped: what a real run would park. Holds ids of records: never log it
+    would_park: ParkedRun | None = field(default=None, repr=False)
 
     def document(self) -> dict[str, Any]:
         """Show the result as the interface promises it."""

@@ -59,6 +59,28 @@ def test_a_parked_run_shows_columns_checks_and_records_and_nothing_else_does(tri
         assert "R8" not in text
 
 
+def test_a_dry_run_that_a_brake_stops_shows_what_would_change_and_parks_nothing(trial):
+    done = call(trial, "run", "--dry-run")
+    assert done.code == 5
+    assert "This was a dry run: nothing was changed and nothing is parked" in done.err
+    assert "sync runs approve" not in done.err + done.out
+    assert "sync runs show" not in done.err + done.out
+    for figure in ("4  records that are gone", "16  cells that would change", "visit.weight", "x 0.1"):
+        assert figure in done.out, figure
+    assert "records that are gone: R10, R11, R8, R9" in done.out
+    assert "R10" not in done.err
+    (site,) = call(trial, "run", "--dry-run", "--json").document["sites"]
+    assert (site["outcome"], site["exit_code"], site["cells_changed"]) == ("braked", 5, 16)
+    assert site["rows_deleted"] > 0
+    assert site["queries"]["closed"] > 0
+    assert site["would_park"]["gone"] == ["R10", "R11", "R8", "R9"]
+    assert site["would_park"]["columns"][0]["changed"] == 16
+    assert trial.apps["one"].warehouse().reader().parked() == ()
+    assert not (trial.folder / "alert.json").exists()
+    (site,) = call(trial, "run", "--dry-run", "--allow-mass-change", "--json").document["sites"]
+    assert (site["outcome"], site["would_park"]) == ("ok", None)
+
+
 def test_what_the_flag_lets_through_is_said_and_kept_with_who_used_it(trial):
     passed = call(trial, "run", "--allow-mass-change")
     assert (passed.code, passed.out) == (0, "")
