@@ -29,9 +29,28 @@ def is_covered(reason: Reason, now: Volume, approved: Volume, limits: BrakesConf
     return bool(seen) and _is_about_the_same(reason, now, approved, limits)
 
 
+def covering(
+    measured: Volume, approved: Iterable[tuple[str, Volume]], limits: BrakesConfig
+) -> dict[Reason, tuple[str, ...]]:
+    """Name, for each reason to stop a run that would do ``measured``, the approvals that cover it; often none.
+
+    ``approved``: run that a person approved, and what it would have done.
+    """
+    seen = list(approved)
+    return {
+        reason: tuple(run for run, volume in seen if is_covered(reason, measured, volume, limits))
+        for reason in reasons(measured, limits)
+    }
+
+
 def has_expired(decided_at: datetime | None, now: datetime, limits: BrakesConfig) -> bool:
     """Tell whether an approval is too old to say anything about tonight."""
-    return decided_at is None or now - decided_at > timedelta(days=limits.approval_days)
+    return decided_at is None or now > counts_until(decided_at, limits)
+
+
+def counts_until(decided_at: datetime, limits: BrakesConfig) -> datetime:
+    """Give the moment after which an approval says nothing any more."""
+    return decided_at + timedelta(days=limits.approval_days)
 
 
 def _is_about_the_same(reason: Reason, now: Volume, approved: Volume, limits: BrakesConfig) -> bool:

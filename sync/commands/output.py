@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,16 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any
     for row in zip(*(cells[at] for at in fitted.shown), strict=True):
         shown.add_row(*(text(cell) for cell in row))
     console.print(shown)
+
+
+def moment(at: datetime, zone: tzinfo) -> str:
+    """Show a person a time, in the study's zone."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def first_sentence(reason: str | None) -> str:
+    """Give what a reason begins with, where there is no room for what to do about it."""
+    return (reason or "").partition("\n")[0].partition(". ")[0]
 
 
 def text(value: Any) -> str:

@@ -4,7 +4,7 @@ Ids of records are shown here and nowhere else; values of patients are not kept 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 import click
@@ -89,8 +89,8 @@ def document(parked: ParkedRun) -> dict[str, Any]:
     }
 
 
-def standing(parked: ParkedRun, *, now: datetime, limits: BrakesConfig) -> str:
-    """Say where a parked run stands: what a person said to it, and what became of that."""
+def standing(parked: ParkedRun, *, now: datetime, limits: BrakesConfig, zone: tzinfo) -> str:
+    """Say where a parked run stands: what a person said to it, what became of that, and until when it counts."""
     from sync import approvals
 
     if parked.decision is None:
@@ -104,7 +104,32 @@ def standing(parked: ParkedRun, *, now: datetime, limits: BrakesConfig) -> str:
         return f"{said}, not needed by run {parked.superseded_by_run_id}, which went through"
     if parked.is_approved and approvals.has_expired(parked.decided_at, now, limits):
         return f"{said}, more than {limits.approval_days:g} days ago: it counts no more; approve it again"
-    return said
+    return f"{said}, counts until {until(parked, limits, zone)}" if parked.is_approved else said
+
+
+def until(parked: ParkedRun, limits: BrakesConfig, zone: tzinfo) -> str:
+    """Say until when the approval of a parked run counts."""
+    from sync import approvals
+
+    return output.moment(approvals.counts_until(parked.decided_at, limits), zone) if parked.decided_at else ""
+
+
+def told(stopped: ParkedRun, approval: ParkedRun | None, *, now: datetime, limits: BrakesConfig, zone: tzinfo) -> str:
+    """Say why a site's last run was stopped, and what a person has said to it since.
+
+    ``approval``: the parked run, this one or another, with whose approval the next run goes through.
+    """
+    why = output.first_sentence(stopped.reason)
+    if approval is not None:
+        which = "" if approval.run_id == stopped.run_id else f"run {approval.run_id} was "
+        stands = standing(approval, now=now, limits=limits, zone=zone)
+        return f"{why}; {which}{stands}: the next run goes through with it"
+    if stopped.decision is None:
+        return stopped.reason
+    stands = standing(stopped, now=now, limits=limits, zone=zone)
+    if stopped.decision == "discarded":
+        stands += f": ask the site what happened; the next run (`sync run --site {stopped.site}`) parks what is left"
+    return f"{why}; {stands}"
 
 
 def why_not(run_id: str, parked: ParkedRun | None) -> str:

@@ -81,8 +81,11 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
 @pass_invocation
 def approve(invocation: Invocation, run_id: str, site: str) -> None:
     """Let the site's next run do what this parked one would have done, once."""
-    _decide(invocation, run_id, site, "approved")
+    parked = _decide(invocation, run_id, site, "approved")
+    config = invocation.app.config
+    until = parked_runs.until(parked, config.brakes, config.study.zone)
     click.echo(f"{site}: approved; run `sync run --site {site}` (or wait for tonight)")
+    click.echo(f"It covers this, once and until {until}: {output.first_sentence(parked.reason)}")
 
 
 @command.command("discard")
@@ -95,22 +98,26 @@ def discard(invocation: Invocation, run_id: str, site: str) -> None:
     click.echo(f"{site}: discarded")
 
 
-def _decide(invocation: Invocation, run_id: str, site: str, decision: str) -> None:
+def _decide(invocation: Invocation, run_id: str, site: str, decision: str) -> ParkedRun:
+    """Note the decision and give the parked run as it stands then; ConfigError where there is nothing to decide."""
     from sync.errors import ConfigError
 
     app = invocation.app
     app.config.site(site)
     now = app.clock.now()
     warehouse = app.warehouse()
-    if not warehouse.decide(site, run_id, decision=decision, by=getpass.getuser(), at=now):
-        parked = next((each for each in warehouse.reader().parked(site=site) if each.run_id == run_id), None)
+    is_noted = warehouse.decide(site, run_id, decision=decision, by=getpass.getuser(), at=now)
+    parked = next((each for each in warehouse.reader().parked(site=site) if each.run_id == run_id), None)
+    if parked is None or not is_noted:
         raise ConfigError([f"{site}: {parked_runs.why_not(run_id, parked)}"])
+    return parked
 
 
 def _standing(invocation: Invocation, parked: ParkedRun) -> str:
     """Say where a parked run stands: what a person said to it, and what became of that."""
     app = invocation.app
-    return parked_runs.standing(parked, now=app.clock.now(), limits=app.config.brakes)
+    config = app.config
+    return parked_runs.standing(parked, now=app.clock.now(), limits=config.brakes, zone=config.study.zone)
 
 
 def _show_reasons(rows: list[dict[str, Any]]) -> None:
@@ -158,7 +165,7 @@ def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
         "outcome": run.outcome,
         "exit_code": run.exit_code,
         "reason": run.reason,
-        "why": (run.reason or "").partition("\n")[0].partition(". ")[0],
+        "why": output.first_sentence(run.reason),
         "parked": parked_runs.totals(parked) if parked else None,
         "decision": parked.decision if parked else None,
         **counts,

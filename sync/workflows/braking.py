@@ -51,22 +51,14 @@ def brake(
 
     An approval lets through what the person saw: the same reasons about the same things, with figures not much larger.
     """
-    found = changes.reasons(measured, limits)
-    sentences = changes.worded(found)
-    covering = {
-        reason: [
-            each.run_id
-            for each in approved
-            if approvals.is_covered(reason, measured, Volume.from_plain(each.difference), limits)
-        ]
-        for reason in found
-    }
+    covering = approvals.covering(measured, _seen(approved), limits)
+    sentences = changes.worded(tuple(covering))
     covered = all(covering.values())
     if not covered and not allow:
         next_step = _when_dry(site) if dry_run else _when_parked(site, run_id)
         raise Braked(f"{'; '.join(sentences)}. {next_step}{_another(approved)}", measured, kind)
     used = sorted({run for runs in covering.values() for run in runs}) if covered else []
-    return Released(reasons=tuple(each.sentence for each in found), approvals=tuple(used), by_flag=not covered)
+    return Released(reasons=tuple(each.sentence for each in covering), approvals=tuple(used), by_flag=not covered)
 
 
 def _when_parked(site: str, run_id: str) -> str:
@@ -90,6 +82,19 @@ def _another(approved: Sequence[ParkedRun]) -> str:
     if not approved:
         return ""
     return f" What was approved (run {approved[0].run_id}) was another change, so it does not cover this one."
+
+
+def approval_of(stopped: ParkedRun, approved: Sequence[ParkedRun], limits: BrakesConfig) -> ParkedRun | None:
+    """Find the approval with which what stopped this run goes through, the last given of several; None where none."""
+    covering = approvals.covering(Volume.from_plain(stopped.difference), _seen(approved), limits)
+    if not covering or not all(covering.values()):
+        return None
+    used = {run for runs in covering.values() for run in runs}
+    return max((each for each in approved if each.run_id in used), key=lambda each: str(each.decided_at))
+
+
+def _seen(approved: Sequence[ParkedRun]) -> list[tuple[str, Volume]]:
+    return [(each.run_id, Volume.from_plain(each.difference)) for each in approved]
 
 
 def approvals_of(reader: WarehouseReader, site: str, *, now: datetime, limits: BrakesConfig) -> tuple[ParkedRun, ...]:

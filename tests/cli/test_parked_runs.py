@@ -1,6 +1,7 @@
 """A parked run is shown with what it is about; what a brake let through is said, and stays to be read."""
 
 import getpass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,46 @@ def test_what_an_approval_lets_through_names_the_approval(trial):
     assert f"run {run.run_id} went through since" in late.err
 
 
+def test_status_and_approve_say_who_approved_what_and_until_when(trial, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: "zhou")
+    assert call(trial, "run").code == 5
+    reader = trial.apps["one"].warehouse().reader()
+    (parked,) = reader.parked()
+    assert f"sync runs approve {parked.run_id}" in call(trial, "status").out
+    approved = call(trial, "runs", "approve", parked.run_id, "--site", "all")
+    (row,) = reader.parked()
+    until = f"{row.decided_at.astimezone(small.ZONE) + timedelta(days=7):%Y-%m-%d %H:%M}"
+    covers = [line for line in approved.out.splitlines() if "covers" in line]
+    assert covers == [
+        f"It covers this, once and until {until}: 4 of 12 records are gone; "
+        "visit.weight: 16 of 16 known values would change, as if the unit had changed (factor 0.1)"
+    ]
+    status = call(trial, "status").out
+    assert f"approved by zhou, counts until {until}: the next run goes through with it" in status
+    assert "runs approve" not in status
+    (site,) = call(trial, "status", "--json").document["sites"]
+    assert (site["decision"], site["decided_by"], site["approved_run_id"]) == ("approved", "zhou", parked.run_id)
+    assert call(trial, "runs", "discard", parked.run_id, "--site", "all").code == 0
+    status = call(trial, "status").out
+    assert "discarded by zhou" in status
+    assert "runs approve" not in status
+
+
+def test_status_knows_an_approval_that_does_not_cover_the_last_run(trial):
+    assert call(trial, "run").code == 5
+    (first,) = trial.apps["one"].warehouse().reader().parked()
+    assert call(trial, "run").code == 5
+    assert call(trial, "runs", "approve", first.run_id, "--site", "all").code == 0
+    # an earlier parked run of the same change covers the last one
+    assert f"run {first.run_id} was approved by" in call(trial, "status").out
+    for number in range(8):
+        trial.handle.delete_record(f"R{number}")
+    assert call(trial, "run").code == 5
+    status = call(trial, "status").out
+    assert "was another change" in status
+    assert "goes through with it" not in status
+
+
 def parked(**more) -> ParkedRun:
     row = {"site": b.SITE, "run_id": "run-0", "parked_at": b.moment(0), "reason": "x", "difference": {}}
     return ParkedRun(**(row | more))
@@ -124,7 +165,10 @@ def parked(**more) -> ParkedRun:
         ({}, "waits for a decision"),
         ({"decision": "superseded", "superseded_by_run_id": "run-1"}, "superseded by run run-1, which went through"),
         ({"decision": "discarded", "decided_by": "zhou"}, "discarded by zhou"),
-        ({"decision": "approved", "decided_by": "zhou", "decided_at": b.moment(4)}, "approved by zhou"),
+        (
+            {"decision": "approved", "decided_by": "zhou", "decided_at": b.moment(4)},
+            f"approved by zhou, counts until {b.moment(11).astimezone(small.ZONE):%Y-%m-%d %H:%M}",
+        ),
         (
             {"decision": "approved", "decided_by": "zhou", "decided_at": b.moment(1)},
             "approved by zhou, more than 7 days ago: it counts no more; approve it again",
@@ -136,7 +180,7 @@ def parked(**more) -> ParkedRun:
     ],
 )
 def test_a_person_is_told_where_a_parked_run_stands(more, says):
-    assert parked_runs.standing(parked(**more), now=b.moment(9), limits=BrakesConfig()) == says
+    assert parked_runs.standing(parked(**more), now=b.moment(9), limits=BrakesConfig(), zone=small.ZONE) == says
 
 
 def test_of_very_many_records_a_document_lists_the_first():
