@@ -81,6 +81,11 @@ def moment(at: datetime, zone: tzinfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
+def in_zone(rows: Sequence[Mapping[str, Any]], key: str, zone: tzinfo) -> list[dict[str, Any]]:
+    """Give rows for a person's eyes: the time of one column, ISO 8601 for programs, in the study's zone."""
+    return [{**row, key: moment(datetime.fromisoformat(row[key]), zone)} for row in rows]
+
+
 def first_sentence(reason: str | None) -> str:
     """Give what a reason begins with, where there is no room for what to do about it."""
     return (reason or "").partition("\n")[0].partition(". ")[0]

@@ -2,6 +2,7 @@
 
 import getpass
 from collections import Counter
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,10 @@ def show_query(invocation: Invocation, number: str, as_json: bool) -> None:
     if as_json:
         output.emit_json(document)
     else:
-        _print_query(document)
+        _print_query(document, app.config.study.zone)
 
 
-def _print_query(document: dict[str, Any]) -> None:
+def _print_query(document: dict[str, Any], zone: tzinfo) -> None:
     unit = f" {document['unit']}" if document["unit"] and document["value"] is not None else ""
     click.secho(f"{document['number']}  {document['state']}", bold=True, nl=False)
     click.echo(f"  ({document['severity']}, {document['check']}, {document['condition']}, round {document['round']})")
@@ -197,14 +198,14 @@ def _print_query(document: dict[str, Any]) -> None:
         Column(key="comment", title="Comment"),
     ]
     rows = [{**event, "why": event["reason"] or event["answer"]} for event in document["events"]]
-    output.table("Thread", columns, rows)
+    output.table("Thread", columns, output.in_zone(rows, "at", zone))
     life = [
         Column(key="since", title="Since"),
         Column(key="raw", title="As entered"),
         Column(key="value", title="Read as"),
     ]
     life += [Column(key="change", title=""), Column(key="run_id", title="Run", style="dim")]
-    output.table("The cell's life", life, document["history"])
+    output.table("The cell's life", life, output.in_zone(document["history"], "since", zone))
 
 
 def _decision_command(

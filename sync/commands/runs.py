@@ -1,6 +1,7 @@
 """Show what each run did, and decide on runs that a brake parked (`sync runs …`)."""
 
 import getpass
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ def list_runs(invocation: Invocation, site: str | None, limit: int, as_json: boo
     app = invocation.app
     if site:
         app.config.site(site)
-    reader = app.warehouse().reader()
+    reader, zone = app.warehouse().reader(), app.config.study.zone
     parked = {(each.site, each.run_id): each for each in reader.parked(site=site)}
-    rows = [_row(run, parked.get((run.site, run.run_id))) for run in reader.runs(site=site, limit=limit)]
+    rows = [_row(run, parked.get((run.site, run.run_id)), zone) for run in reader.runs(site=site, limit=limit)]
     output.show(name="runs", title="Runs", columns=COLUMNS, rows=rows, as_json=as_json, csv_path=csv_path)
     if not as_json and csv_path is None:
         _show_reasons(rows)
@@ -58,9 +59,9 @@ def show_run(invocation: Invocation, run_id: str, as_json: bool, csv_path: Path 
     """Show what one run did at each site."""
     from sync.errors import ConfigError
 
-    reader = invocation.app.warehouse().reader()
+    reader, zone = invocation.app.warehouse().reader(), invocation.app.config.study.zone
     parked = {each.site: each for each in reader.parked() if each.run_id == run_id}
-    rows = [_row(run, parked.get(run.site)) for run in reader.run(run_id)]
+    rows = [_row(run, parked.get(run.site), zone) for run in reader.run(run_id)]
     for row in rows:
         if each := parked.get(row["site"]):
             row["parked"] = parked_runs.document(each)
@@ -151,7 +152,7 @@ def _show_let_through(rows: list[dict[str, Any]]) -> None:
                 click.echo(f"  {reason}")
 
 
-def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
+def _row(run: RunRow, parked: ParkedRun | None, zone: tzinfo) -> dict[str, Any]:
     counts = {name: value for name, value in run.counts.items() if name not in ("watermark", "full_is_owed")}
     queries = counts.get("queries", {})
     return {
@@ -159,7 +160,7 @@ def _row(run: RunRow, parked: ParkedRun | None) -> dict[str, Any]:
         "site": run.site,
         "kind": run.kind,
         "started": run.started.isoformat(timespec="seconds"),
-        "began": f"{run.started:%Y-%m-%d %H:%M}",
+        "began": output.moment(run.started, zone),
         "outcome_shown": f"{run.outcome} ({parked.decision or 'parked'})" if parked else run.outcome,
         "finished": run.finished.isoformat(timespec="seconds") if run.finished else None,
         "outcome": run.outcome,

@@ -121,6 +121,8 @@ def history(
         Column(key="value", title="Read as"),
         Column(key="run_id", title="Run"),
     ]
+    if not as_json and csv_path is None:
+        rows = output.in_zone(rows, "since", app.config.study.zone)
     output.show(
         name="history", title=f"{instrument}.{field}", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path
     )
