@@ -18,7 +18,7 @@ from sync import config as configuration
 from sync.config import Config, SiteConfig
 from sync.config_transport import with_proxy
 from sync.delivery.bundle import FileBundle
-from sync.errors import ConfigError
+from sync.errors import ConfigError, SiteMisconfigured
 from sync.harmonise import mapping as mappings
 from sync.harmonise.mapping import SiteMapping
 from sync.harmonise.plan import SitePlan
@@ -138,7 +138,7 @@ class App:
         return tuple(site for site in self.config.sites if site.enabled)
 
     def plan(self, site: SiteConfig) -> SitePlan:
-        """Say how a site's project is read and judged; ConfigError where its mapping is missing or wrong."""
+        """Say how a site's project is read and judged; SiteMisconfigured where its mapping is missing or wrong."""
         return SitePlan(
             slug=site.slug,
             name=site.name,
@@ -149,7 +149,10 @@ class App:
         )
 
     def source(self, site: SiteConfig) -> Source:
-        """Open a site's project for reading; ConfigError where its token, or the proxy's address, cannot be had."""
+        """Open a site's project for reading; SiteMisconfigured where its token cannot be had.
+
+        ConfigError where the proxy's address cannot be had, which concerns every site.
+        """
         token = configuration.resolve_token(site, self.environ)
         return redcap.open_source(
             site,
@@ -176,7 +179,9 @@ class App:
         if study is None:
             return None
         if site.mapping is None:
-            raise ConfigError([f"sites.{site.slug}.mapping: the study '{study.name}' needs one; name its mapping file"])
+            raise SiteMisconfigured(
+                [f"sites.{site.slug}.mapping: the study '{study.name}' needs one; name its mapping file"]
+            )
         path = site.mapping
         try:
             return mappings.parse(path.read_text(encoding="utf-8"), study)
@@ -184,9 +189,9 @@ class App:
             shipped = loading.shipped_folder(study.name) / "sites" / path.name
             remedy = f"the study ships one to begin with: copy {shipped}" if shipped.exists() else "correct the path"
             problem = f"sites.{site.slug}.mapping: {path} cannot be read ({error.strerror}); {remedy}"
-            raise ConfigError([problem]) from None
+            raise SiteMisconfigured([problem]) from None
         except mappings.MappingError as error:
-            raise ConfigError([f"{path.name}: {problem}" for problem in error.problems]) from None
+            raise SiteMisconfigured([f"{path.name}: {problem}" for problem in error.problems]) from None
 
 
 def load_study(definition: str) -> Study:

@@ -23,7 +23,7 @@ from sync.config_problems import TOKEN_SOURCES, Problem
 from sync.config_schedule import Cron, ScheduleConfig
 from sync.config_section import RelativePath, Section, resolved
 from sync.config_transport import TransportConfig
-from sync.errors import ConfigError
+from sync.errors import ConfigError, SiteMisconfigured
 
 VARIABLE = "SYNCLINE_CONFIG"
 """Environment variable that names the configuration file."""
@@ -262,7 +262,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 def resolve_token(site: SiteConfig, environ: Mapping[str, str]) -> str:
     """Fetch a site's API token from where the configuration says it is.
 
-    ConfigError where it is missing, malformed, or in a file that others may read; the message names the
+    SiteMisconfigured where it is missing, malformed, or in a file that others may read; the message names the
     variable or file, never the value.
     """
     if site.token_env:
@@ -278,7 +278,7 @@ def resolve_token(site: SiteConfig, environ: Mapping[str, str]) -> str:
         problem = f"holds {len(token)} characters where a token has 32 hexadecimal ones"
         problem += "; copy it again from the project's API page"
     if problem:
-        raise ConfigError([f"sites.{site.slug}.{_source_key(site)}: {source} {problem}"])
+        raise SiteMisconfigured([f"sites.{site.slug}.{_source_key(site)}: {source} {problem}"])
     return token
 
 

@@ -19,7 +19,7 @@ class SyncError(Exception):
 
 
 class ConfigError(SyncError):
-    """Refuse to start: the configuration, the study or a mapping is wrong. Lists every problem at once."""
+    """Refuse to start: the configuration or the study is wrong. Lists every problem at once."""
 
     exit_code = 2
 
@@ -27,6 +27,10 @@ class ConfigError(SyncError):
         """Keep all problems, each one line: place, what is wrong, remedy."""
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class SiteMisconfigured(ConfigError):
+    """Leave this site out and go on: its mapping, or where its token is, is wrong. Lists every problem at once."""
 
 
 class SourceUnavailable(SyncError):
@@ -81,7 +85,7 @@ class Stopped(SyncError):
 
 
 GRAVITY = (70, 2, 4, 5, 3, 75, 6, 1, 0)
-"""Exit codes, gravest first; a run over several sites gives 70, 4, 5, 3, 75 or 0."""
+"""Exit codes, gravest first; a run over several sites gives 70, 2, 4, 5, 3, 75 or 0."""
 
 
 def gravest(codes: Sequence[int]) -> int:

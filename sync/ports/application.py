@@ -61,11 +61,11 @@ class Application(Protocol):
         ...
 
     def plan(self, site: SiteConfig) -> SitePlan:
-        """Say how a site's project is read; ConfigError where its mapping is missing or wrong."""
+        """Say how a site's project is read; SiteMisconfigured where its mapping is missing or wrong."""
         ...
 
     def source(self, site: SiteConfig) -> Source:
-        """Open a site's project for reading; ConfigError where its token cannot be had."""
+        """Open a site's project for reading; SiteMisconfigured where its token cannot be had."""
         ...
 
     def link(

@@ -11,7 +11,7 @@ from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Cost, Delta, Stream, Watermark
 from sync.config import SiteConfig
 from sync.config_transport import TransportConfig
-from sync.errors import ConfigError
+from sync.errors import SiteMisconfigured
 from sync.ports.clock import Clock
 from sync.ports.source import OVERLAP, Progress, Source
 from sync.ports.standing import Standing
@@ -182,7 +182,7 @@ def open_source(
     shares: Shares | None = None,
     stop: threading.Event | None = None,
 ) -> Source:
-    """Open one site's project for reading; ConfigError where the token is not one (it is not shown).
+    """Open one site's project for reading; SiteMisconfigured where the token is not one (it is not shown).
 
     ``paces`` bounds the requests a minute of each host; by default it is shared by the whole process. ``circuits``
     and ``shares`` are for the sources of one run: the first lets them all leave a dead host, the second lets sites
@@ -190,6 +190,6 @@ def open_source(
     asked of the source ends with Stopped.
     """
     if len(token) != 32 or not token.isalnum():
-        raise ConfigError([f"sites.{site.slug}: the token must have 32 hexadecimal characters"])
+        raise SiteMisconfigured([f"sites.{site.slug}: the token must have 32 hexadecimal characters"])
     carrier = Transport(transport, clock, paces or _PACES, circuits or Circuits(), stop=stop)
     return RedcapSource(site, token, transport, carrier, clock, shares)

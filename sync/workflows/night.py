@@ -35,18 +35,13 @@ log = structlog.get_logger()
 def run_site(
     app: Application, site: SiteConfig, *, run_id: str, options: NightOptions, progress: Progress | None = None
 ) -> SiteResult:
-    """Take one site through the night; every failure is a result with its exit code, and is noted in the warehouse.
-
-    ConfigError is raised: it concerns the whole run.
-    """
+    """Take one site through the night; every failure is a result with its exit code, and is noted in the warehouse."""
     started = app.clock.now()
     begun = app.clock.monotonic()
     with structlog.contextvars.bound_contextvars(site=site.slug, run_id=run_id):
         log.info("site.run.started", dry_run=options.dry_run)
         try:
             result = _locked(app, site, run_id=run_id, started=started, options=options, progress=progress)
-        except errors.ConfigError:
-            raise
         except errors.Stopped as error:
             # not noted: the site stays due, as if it had not been begun
             reason = str(error)

@@ -103,8 +103,6 @@ def _guarded(
     try:
         report = progress(site) if progress else None
         return night.run_site(app, site, run_id=run_id, options=options, progress=report)
-    except errors.ConfigError as error:
-        result = SiteResult(site=site.slug, outcome="refused", exit_code=4, reason=str(error))
     except Exception as error:
         place = errors.place_of(error)
         log.error("site.run.fault", site=site.slug, run_id=run_id, fault=type(error).__name__, place=place)
