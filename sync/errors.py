@@ -16,12 +16,15 @@ class SyncError(Exception):
     exit_code = 70
     #: the word that `sync run --json` and `sync status` show
     outcome = "failed"
+    #: no other site can be worked on either, so that a command over several sites ends at once
+    concerns_all = False
 
 
 class ConfigError(SyncError):
     """Refuse to start: the configuration or the study is wrong. Lists every problem at once."""
 
     exit_code = 2
+    concerns_all = True
 
     def __init__(self, problems: Sequence[str]) -> None:
         """Keep all problems, each one line: place, what is wrong, remedy."""
@@ -31,6 +34,8 @@ class ConfigError(SyncError):
 
 class SiteMisconfigured(ConfigError):
     """Leave this site out and go on: its mapping, or where its token is, is wrong. Lists every problem at once."""
+
+    concerns_all = False
 
 
 class SourceUnavailable(SyncError):

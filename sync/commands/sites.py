@@ -2,7 +2,7 @@
 
 import getpass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,10 @@ from sync import errors
 from sync.commands import output
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+
+if TYPE_CHECKING:
+    from sync.bootstrap import App
+    from sync.config import SiteConfig
 
 
 @click.group("sites")
@@ -54,32 +58,41 @@ def list_sites(invocation: Invocation, as_json: bool, csv_path: Path | None) -> 
 @pass_invocation
 def check(invocation: Invocation, sites: tuple[str, ...], as_json: bool, csv_path: Path | None) -> int:
     """Compare each site's project with its mapping: missing events, instruments, fields."""
-    from sync.harmonise import harmonise
-
     app = invocation.app
     rows: list[dict[str, Any]] = []
     code = 0
     for site in app.sites(sites):
-        plan = app.plan(site)
-        try:
-            structure = app.source(site).structure()
-            study, mapping = plan.resolve(structure)
-            problems = harmonise.mismatches(structure, study, mapping)
-        except errors.ConfigError:
-            raise
-        except errors.SyncError as error:
-            rows.append({"site": site.slug, "status": "fail", "detail": str(error)})
-            code = errors.gravest([code, error.exit_code])
-            continue
-        title = f"project {structure.project_id}, REDCap {structure.redcap_version}, {len(structure.fields)} fields"
-        rows.append({"site": site.slug, "status": "fail" if problems else "ok", "detail": title})
-        rows += [{"site": site.slug, "status": "fail", "detail": problem} for problem in problems]
-        code = errors.gravest([code, 4]) if problems else code
+        found, its_code = _checked(app, site)
+        rows += [{"site": site.slug, "status": status, "detail": detail} for status, detail in found]
+        code = errors.gravest([code, its_code])
     columns = [Column(key="site", title="Site"), Column(key="status", title=""), Column(key="detail", title="Detail")]
     output.show(
         name="sites", title="Sites against mappings", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path
     )
     return code
+
+
+def _checked(app: "App", site: "SiteConfig") -> tuple[list[tuple[str, str]], int]:
+    """Compare one site's project with its mapping: lines of status and detail, and the exit code."""
+    from sync.harmonise import harmonise
+
+    try:
+        plan = app.plan(site)
+        structure = app.source(site).structure()
+        study, mapping = plan.resolve(structure)
+    except errors.SyncError as error:
+        return [("fail", problem) for problem in _own(error)], error.exit_code
+    problems = harmonise.mismatches(structure, study, mapping)
+    title = f"project {structure.project_id}, REDCap {structure.redcap_version}, {len(structure.fields)} fields"
+    head = ("fail" if problems else "ok", title)
+    return [head, *(("fail", problem) for problem in problems)], 4 if problems else 0
+
+
+def _own(error: errors.SyncError) -> tuple[str, ...]:
+    """Give the problems of one site, so that the others go on; raises what concerns them all."""
+    if error.concerns_all:
+        raise error
+    return error.problems if isinstance(error, errors.ConfigError) else (str(error),)
 
 
 @command.command("drift")
@@ -92,8 +105,6 @@ def drift(invocation: Invocation, sites: tuple[str, ...], accept: bool, as_json:
 
     Exit 4 where a site's next run would stop. Accept a change only when the mapping reads the project rightly.
     """
-    from sync.workflows import acceptance
-
     app = invocation.app
     if accept and len(sites) != 1:
         raise errors.ConfigError(["--accept: name exactly one site with --site, after looking at its drift"])
@@ -101,21 +112,10 @@ def drift(invocation: Invocation, sites: tuple[str, ...], accept: bool, as_json:
     documents: list[dict[str, Any]] = []
     code = 0
     for site in app.sites(sites):
-        try:
-            found = acceptance.look(app, site, accept_as=getpass.getuser() if accept else None)
-        except errors.ConfigError:
-            raise
-        except errors.SyncError as error:
-            rows.append({"site": site.slug, "gravity": "unknown", "what": str(error)})
-            code = errors.gravest([code, error.exit_code])
-            continue
-        documents.append({"site": site.slug, "accepted": accept, **found.document()})
-        rows += [
-            {"site": site.slug, "gravity": change.gravity.value, "what": change.sentence}
-            for change in found.drift.changes
-        ]
-        rows += [{"site": site.slug, "gravity": "STOPS", "what": reason} for reason in found.impact.stops]
-        code = errors.gravest([code, 4]) if found.impact.stops and not accept else code
+        found, document, its_code = _drifted(app, site, accept=accept)
+        documents.append({"site": site.slug, **document})
+        rows += [{"site": site.slug, "gravity": gravity, "what": what} for gravity, what in found]
+        code = errors.gravest([code, its_code])
     columns = [
         Column(key="site", title="Site"),
         Column(key="gravity", title="Gravity"),
@@ -132,6 +132,23 @@ def drift(invocation: Invocation, sites: tuple[str, ...], accept: bool, as_json:
             as_json=False,
             csv_path=csv_path,
         )
-        if accept:
+        if accept and not code:
             click.echo(f"{sites[0]}: accepted as it is now")
     return code
+
+
+def _drifted(app: "App", site: "SiteConfig", *, accept: bool) -> tuple[list[tuple[str, str]], dict[str, Any], int]:
+    """Look at one site's drift: lines of gravity and what changed, the document, and the exit code."""
+    from sync.workflows import acceptance
+    from sync.workflows.drift_impact import Impact
+
+    try:
+        found = acceptance.look(app, site, accept_as=getpass.getuser() if accept else None)
+    except errors.SyncError as error:
+        told = {"error": str(error), "outcome": error.outcome}
+        document = {"accepted": False, "changes": [], **Impact().document(), "marks": {}, **told}
+        return [("unknown", problem) for problem in _own(error)], document, error.exit_code
+    lines = [(change.gravity.value, change.sentence) for change in found.drift.changes]
+    lines += [("STOPS", reason) for reason in found.impact.stops]
+    code = 4 if found.impact.stops and not accept else 0
+    return lines, {"accepted": accept, **found.document()}, code

@@ -65,22 +65,26 @@ def validate_site(
     """Judge one site from a fresh pull, or from what the warehouse holds; a failed site is a result, not a crash.
 
     Messages are in ``language``, else in the study's: who validates sits at the coordinating centre. ConfigError is
-    raised: no site can be judged before the configuration is right.
+    raised where no site can be judged before it is mended; what is wrong in the settings of this one is its result.
     """
-    plan = app.plan(site)
     language = language or app.config.study.language
     now = app.clock.now().astimezone(app.config.study.zone)
-    if stored:
-        return _stored(app, site, plan, now, language)
     try:
-        delta = app.source(site).changes(None, full=True, progress=progress)
-        head = delta.head
-        reading = judging.prepare(head, plan, as_of=now, has_rows=bool(delta.parts))
-        judgement, unread = judging.look_at(delta, reading)
-    except errors.ConfigError:
-        raise
+        plan = app.plan(site)
+        return _stored(app, site, plan, now, language) if stored else _pulled(app, site, plan, now, language, progress)
     except errors.SyncError as error:
+        if error.concerns_all:
+            raise
         return Validation(site=site, language=language, at=now, stored=stored, error=error)
+
+
+def _pulled(
+    app: Application, site: SiteConfig, plan: SitePlan, now: datetime, language: str, progress: Progress | None
+) -> Validation:
+    delta = app.source(site).changes(None, full=True, progress=progress)
+    head = delta.head
+    reading = judging.prepare(head, plan, as_of=now, has_rows=bool(delta.parts))
+    judgement, unread = judging.look_at(delta, reading)
     empty = int(not delta.parts)
     links = tuple(
         app.link(
@@ -110,9 +114,8 @@ def validate_site(
 def _stored(app: Application, site: SiteConfig, plan: SitePlan, now: datetime, language: str) -> Validation:
     study = desk.study_of(app, site.slug)
     if study is None:
-        raise errors.ConfigError(
-            [f"sites.{site.slug}: nothing was stored yet; run `sync run --site {site.slug}` first"]
-        )
+        missing = errors.ConfigError([f"nothing was stored yet; run `sync run --site {site.slug}` first"])
+        return Validation(site=site, language=language, at=now, stored=True, error=missing)
     reader = app.warehouse(study).reader()
     stored = stored_of(app, site.slug)
     records, rows = sorted(stored.records()), 0
