@@ -51,7 +51,7 @@ def across_sites(data: Mapping[str, Any]) -> Iterator[Problem]:
     sites = data.get("sites")
     if sites is None or sites == []:
         yield ("sites",), "there is no site; add a table [[sites]] for each centre"
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for index, site in enumerate(sites if isinstance(sites, list) else ()):
         if not isinstance(site, dict):
             continue
@@ -61,12 +61,35 @@ def across_sites(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield (*place, "token"), f"a token must not stand in this file; remove it, {remedy}"
         yield from _token_source_problems(site, place)
         yield from _http_problems(site, place)
-        for keys in (("slug",), ("subject_prefix",), ("url", "project_id", "group")):
-            value = (keys[0], *(_comparable(site, key) for key in keys))
-            if keys[0] in site and (first := seen.setdefault(value, index)) != index:
-                what = keys[0] if len(keys) == 1 else "project"
-                other = f"site #{first + 1}"
-                yield (*place, keys[0]), f"is the same {what} as that of {other}; each needs its own"
+        for key in ("slug", "subject_prefix"):
+            first = seen.setdefault((key, _comparable(site, key)), index) if key in site else index
+            if first != index:
+                yield (*place, key), f"is the same {key} as that of site #{first + 1}; each needs its own"
+    yield from _shared_projects(data)
+
+
+def _shared_projects(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find sites that would pull the same rows: one project is shared by its data access groups only."""
+    sites = data.get("sites")
+    sharing: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for index, site in enumerate(sites if isinstance(sites, list) else ()):
+        if isinstance(site, dict) and "url" in site:
+            project = _comparable(site, "url"), _comparable(site, "project_id")
+            sharing.setdefault(project, []).append((index, _comparable(site, "group")))
+    for alike in sharing.values():
+        whole = next((index for index, group in alike if not group), None)
+        seen: dict[str, int] = {}
+        for index, group in alike:
+            first = seen.setdefault(group, index)
+            if first != index:
+                yield ("sites", index, "url"), f"is the same project as that of site #{first + 1}; each needs its own"
+            elif group and whole is not None:
+                other = _site_word(sites, whole)
+                yield (
+                    ("sites", index, "group"),
+                    f"is a group of the project that site {other} takes as a whole, so that its rows would stand in "
+                    f"both; give site {other} its group as well, or leave one of the two out",
+                )
 
 
 def _comparable(site: Mapping[str, Any], key: str) -> str:

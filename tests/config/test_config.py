@@ -206,6 +206,25 @@ def test_one_project_may_be_shared_by_groups_only(tmp_path: Path) -> None:
         again = other.replace("https://redcap.example.org/api/", spelling)
         assert "same project" in problems(tmp_path, SITE + again)[0]
     config.load(write(tmp_path, f'{SITE}group = "n"\n{other}group = "s"\n'), {})
+    assert "same project" in problems(tmp_path, f'{SITE}group = "n"\n{other}group = "N"\n')[0]
+
+
+@pytest.mark.parametrize(("first", "second"), [("", 'group = "s"\n'), ('group = "s"\n', "")])
+def test_a_project_is_not_pulled_as_a_whole_and_by_group(tmp_path: Path, first: str, second: str) -> None:
+    other = SITE.replace('"north"', '"south"').replace('"NO"', '"SO"')
+    (found,) = problems(tmp_path, f"{SITE}{first}{other}{second}")
+    whole, group = ("north", "south") if second else ("south", "north")
+    assert f"sites.{group}.group: is a group of the project that site {whole} takes as a whole" in found
+    assert f"give site {whole} its group" in found
+
+
+def test_one_server_is_known_by_whatever_case_its_host_is_written_in(tmp_path: Path) -> None:
+    other = SITE.replace('"north"', '"south"').replace('"NO"', '"SO"')
+    shouted = other.replace("https://redcap.example.org/", "https://RedCap.Example.ORG:443/")
+    assert shouted != other
+    assert "same project" in problems(tmp_path, SITE + shouted)[0]
+    elsewhere = other.replace("/api/", "/other/api/")
+    config.load(write(tmp_path, SITE + elsewhere), {})
 
 
 def test_an_unknown_site_names_the_known(tmp_path: Path) -> None:
