@@ -139,3 +139,7 @@ def _report_fault(error: Exception) -> None:
 
         for frame in traceback.extract_tb(error.__traceback__):
             click.echo(f"  {frame.filename}:{frame.lineno} {frame.name}", err=True)
+
+
+if __name__ == "__main__":
+    main()

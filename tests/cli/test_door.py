@@ -16,6 +16,15 @@ def test_bare_sync_prints_help_and_exits_2():
     assert "validate" in done.out + done.err
 
 
+def test_the_file_of_the_door_opens_it():
+    done = subprocess.run(
+        [sys.executable, "cli.py", "demo", "--help"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "--nights" in done.stdout) == (0, True), done.stderr
+    done = subprocess.run([sys.executable, "cli.py"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+
+
 @pytest.mark.parametrize("option", ["-d", "-f", "--data", "--file-system"])
 def test_an_option_of_the_other_sync_is_refused_aloud(option):
     done = sync(option)
