@@ -107,6 +107,11 @@ class App:
         """Give the key of the ledger's hashes; a new one, not kept yet, where there is none."""
         return self._key.give()
 
+    @property
+    def has_key(self) -> bool:
+        """Tell whether the key of the ledger's hashes is kept yet; ConfigError where its file holds none."""
+        return self._key.read() is not None
+
     @cached_property
     def _key(self) -> KeyFile:
         """Name the key's place: beside the configuration."""

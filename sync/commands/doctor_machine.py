@@ -109,6 +109,7 @@ def key(app: "App") -> Check:
     """Check that the key of the ledger is the one that the warehouse was written with; makes none."""
     try:
         app.warehouse().check_key()
+        is_kept = app.has_key
     except errors.ConfigError as error:
         detail, _, remedy = str(error).rpartition("; ")
         return Check(name="ledger key", status="fail", detail=detail, remedy=remedy)
@@ -117,6 +118,9 @@ def key(app: "App") -> Check:
     except OSError as error:
         detail = f"{error.filename} cannot be read: {error.strerror}"
         return Check(name="ledger key", status="fail", detail=detail, remedy="give this user the right to")
+    if not is_kept:
+        detail = "there is none yet: the first run makes .syncline.key beside the configuration; keep a copy of it then"
+        return Check(name="ledger key", detail=detail)
     return Check(name="ledger key", detail="fits the warehouse; keep a copy of .syncline.key with its backups")
 
 

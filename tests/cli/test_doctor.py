@@ -279,9 +279,11 @@ def test_the_key_of_the_ledger_in_each_state(trial: small.Trial) -> None:
     app = trial.apps["one"]
     path = trial.folder / ".syncline.key"
     assert doctor_machine.key(app).status == "ok"
+    assert "the first run makes .syncline.key" in doctor_machine.key(app).detail
     assert not path.exists(), "doctor made a key"
     small.run_night(app)
     assert doctor_machine.key(app).status == "ok"
+    assert "fits the warehouse" in doctor_machine.key(app).detail
     kept = path.read_bytes()
     for wrong, words in ((b"", "empty or cut"), (b"f" * 64, "another key"), (None, "missing")):
         path.unlink()
