@@ -58,8 +58,7 @@ def command(
         for sentence in (*site.warnings, *site.let_through):
             click.echo(f"{site.site}: {sentence}", err=True)
         if site.exit_code:
-            reason = (site.reason or "").removeprefix(f"{site.site}: ")
-            click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {reason}", err=True)
+            click.echo(f"{site.site}: {site.outcome} (exit {site.exit_code}): {site.reason or ''}", err=True)
     return result.exit_code
 
 

@@ -83,8 +83,7 @@ def _show(results: Sequence["Validation"]) -> None:
         if place:
             console.print()
         if each.error is not None:
-            reason = str(each.error).removeprefix(f"{each.site.slug}: ")
-            click.echo(f"{each.site.slug}: {reason}", err=True)
+            click.echo(f"{each.site.slug}: {each.error}", err=True)
         else:
             console.print(_text(each))
 

@@ -26,7 +26,7 @@ def hold(engine: sa.Engine, site: str) -> Iterator[None]:
 
 
 def _refuse(site: str) -> SiteLocked:
-    return SiteLocked(f"{site}: another run works on this site; wait until it has ended, `sync status` shows it")
+    return SiteLocked(f"another run works on {site}; wait until it has ended, `sync status` shows it")
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def refusal(site: str, impact: Impact) -> str:
     if len(impact.stops) > _MOST_LINES:
         lines.append(f"  … and {len(impact.stops) - _MOST_LINES} more; `sync sites drift --site {site}` lists all")
     return (
-        f"{site}: the site changed its project in a way that cannot be read safely (nothing was changed here):\n"
+        "the site changed its project in a way that cannot be read safely (nothing was changed here):\n"
         + "\n".join(lines)
         + f"\n  Correct the mapping or ask the site; accept with `sync sites drift --site {site} --accept`."
     )

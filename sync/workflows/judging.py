@@ -83,7 +83,7 @@ def prepare(
     columns that it needs: a blank that is no blank must never reach the warehouse.
     """
     study, mapping = plan.resolve(head.structure)
-    _refuse_mismatch(head, study, mapping, plan, has_rows=has_rows)
+    _refuse_mismatch(head, study, mapping, has_rows=has_rows)
     return Reading(plan=plan, study=study, mapping=mapping, as_of=as_of, absent=absent)
 
 
@@ -204,13 +204,13 @@ def _harmonised(snapshot: Snapshot, reading: Reading) -> Harmonised:
     return harmonised
 
 
-def _refuse_mismatch(head: Snapshot, study: Study, mapping: SiteMapping, plan: SitePlan, *, has_rows: bool) -> None:
+def _refuse_mismatch(head: Snapshot, study: Study, mapping: SiteMapping, *, has_rows: bool) -> None:
     missing = harmonise.mismatches(head.structure, study, mapping)
     if missing:
         shown = [f"  {line}" for line in missing[:20]]
         shown += [f"  … and {len(missing) - 20} more"] if len(missing) > 20 else []
         raise SourceMismatch(
-            f"{plan.slug}: the mapping does not fit the site's project (nothing was changed):\n"
+            "the mapping does not fit the site's project (nothing was changed):\n"
             + "\n".join(shown)
             + "\n  Correct the mapping file, or ask the site what was renamed; `sync sites check` shows it again."
         )
@@ -218,7 +218,7 @@ def _refuse_mismatch(head: Snapshot, study: Study, mapping: SiteMapping, plan: S
     if withheld:
         names = sorted(withheld)
         raise SourceMismatch(
-            f"{plan.slug}: the server withholds {len(names)} needed columns from this token "
+            f"the server withholds {len(names)} needed columns from this token "
             f"({', '.join(names[:8])}{', …' if len(names) > 8 else ''}); a withheld column would look like "
             "blanks. Ask the site's REDCap administrator for full data export rights on these forms. Nothing was "
             "changed."

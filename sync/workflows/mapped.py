@@ -55,7 +55,7 @@ def refuse_losses(
     lines = list(_held(stored(), visits, fields))
     if lines:
         raise SourceMismatch(
-            f"{site}: the mapping no longer reads what the warehouse holds (nothing was changed):\n"
+            "the mapping no longer reads what the warehouse holds (nothing was changed):\n"
             + "\n".join(f"  {line}" for line in lines[:20])
             + (f"\n  … and {len(lines) - 20} more" if len(lines) > 20 else "")
             + "\n  Put it back into the mapping; or, if the rows and their queries are to go, accept it with "

@@ -111,6 +111,10 @@ def test_a_mapping_to_a_field_that_is_not_there_is_refused_with_the_nearest_name
     assert done.code == 4
     (site,) = done.document["sites"]
     assert "no field 'scr_umoll'; did you mean 'scr_umol'?" in site["reason"]
+    assert "zhenjiang: refused (exit 4): the mapping does not fit" in done.err, "the site is named once"
+    assert "zhenjiang: the mapping does not fit" in sync("status", config=served.config_path).out
+    validated = sync("validate", "--site", "zhenjiang", config=served.config_path)
+    assert "zhenjiang: the mapping does not fit" in validated.err
     assert counted(served, "labs", "subject") == [0, 0]
 
 

@@ -52,7 +52,10 @@ def night(trial: small.Trial, **options: bool) -> SiteResult:
 
 def accepted(trial: small.Trial) -> SiteResult:
     """Run into the stop, accept as a person does, and run."""
-    assert night(trial).exit_code == 4
+    stopped = night(trial)
+    assert stopped.exit_code == 4
+    reason = str(stopped.reason)
+    assert reason.startswith("the site changed its project"), "whoever shows it names the site"
     small.accept_all(trial.apps["one"])
     done = night(trial)
     assert done.exit_code == 0, done.reason
