@@ -109,10 +109,12 @@ def refusal(site: str, impact: Impact) -> str:
     lines = [f"  {sentence}" for sentence in impact.stops[:_MOST_LINES]]
     if len(impact.stops) > _MOST_LINES:
         lines.append(f"  … and {len(impact.stops) - _MOST_LINES} more; `sync sites drift --site {site}` lists all")
+    # where the dictionary itself is the study there is no mapping to correct
+    way_out = "Ask the site; if it is meant," if impact.derived else "Correct the mapping or ask the site; accept with"
     return (
         "the site changed its project in a way that cannot be read safely (nothing was changed here):\n"
         + "\n".join(lines)
-        + f"\n  Correct the mapping or ask the site; accept with `sync sites drift --site {site} --accept`."
+        + f"\n  {way_out} `sync sites drift --site {site} --accept`."
     )
 
 

@@ -37,6 +37,8 @@ class Impact:
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: rows that did not change at the site may read otherwise: an incremental pull will not do
     reread: bool = False
+    #: the study follows the site's own dictionary: there is no mapping
+    derived: bool = False
 
     def document(self) -> dict[str, Any]:
         """Show the impact as JSON holds it."""
@@ -106,6 +108,7 @@ class _Judging:
             absent=self.absent,
             checks=_checks_reading(self.study, self.touched) if self.touched else {},
             reread=any(map(self._rereads, self.drift.changes)),
+            derived=self.derived,
         )
 
     def _rereads(self, change: Change) -> bool:

@@ -56,6 +56,8 @@ def accepted(trial: small.Trial) -> SiteResult:
     assert stopped.exit_code == 4
     reason = str(stopped.reason)
     assert reason.startswith("the site changed its project"), "whoever shows it names the site"
+    assert "Ask the site; if it is meant, `sync sites drift --site all --accept`." in reason
+    assert "mapping" not in reason, "the dictionary is the study here"
     small.accept_all(trial.apps["one"])
     done = night(trial)
     assert done.exit_code == 0, done.reason
