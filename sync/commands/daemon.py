@@ -1,5 +1,6 @@
 """Stay up and run each site at its time (`sync daemon`)."""
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -41,9 +42,19 @@ def command(invocation: Invocation, once: bool, test_alert: bool) -> int:
         after_failure=lambda error: sending.after_failure(app, error),
         # a single pass never was up before, so that no night may be let go for having come earlier
         since=datetime.fromtimestamp(0, UTC) if once else app.clock.now(),
+        greet=_greet if _looks_on(invocation) else lambda _: None,
     )
     with stopping.on_signals(app.stop):
         return service.run_once(daemon) if once else service.run_forever(daemon)
+
+
+def _looks_on(invocation: Invocation) -> bool:
+    """Tell whether somebody sits before it who would see nothing: the log says the same with -v, or as JSON."""
+    return sys.stderr.isatty() and not invocation.verbose and invocation.log_format != "json"
+
+
+def _greet(words: str) -> None:
+    click.echo(words, err=True)
 
 
 def _test_alert(outcome: dict[str, str | None]) -> int:

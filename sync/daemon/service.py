@@ -77,6 +77,8 @@ class Daemon:
     after_failure: Callable[[Exception], object]
     #: when it came up
     since: datetime
+    #: hears once, at the start, what will be done; for a person who looks on
+    greet: Callable[[str], object] = lambda _: None
     work: Work = runs.run
     standings: dict[str, Standing] = field(default_factory=dict)
 
@@ -84,7 +86,11 @@ class Daemon:
 def run_forever(daemon: Daemon) -> int:
     """Work whenever a site is due until ``stop`` is set; 0, as a stop that was asked for is no failure."""
     daemon.supervisor.ready()
-    log.info("daemon.started", sites=len(plans(daemon.app)))
+    if _due(daemon):
+        _take_in(daemon)
+    sites, following = len(plans(daemon.app)), outlook(daemon)
+    log.info("daemon.started", sites=sites, next=following)
+    daemon.greet(f"{sites} site{'s' * (sites != 1)}; next: {following}. Ctrl-C ends it.")
     with _pool(daemon) as pool:
         shift = _Shift(daemon, pool)
         while not daemon.stop.is_set():
@@ -117,6 +123,17 @@ def coming(daemon: Daemon, *, besides: Collection[str] = ()) -> tuple[str, datet
         if site not in besides
     }
     return min(moments.items(), key=lambda each: each[1], default=None)
+
+
+def outlook(daemon: Daemon) -> str:
+    """Say which site comes next and when, in the study's zone."""
+    due = coming(daemon)
+    if due is None:
+        return "none"
+    site, moment = due
+    if moment <= daemon.app.clock.now():
+        return f"{site}, now"
+    return f"{site} {moment.astimezone(daemon.app.config.study.zone):%Y-%m-%d %H:%M %Z}"
 
 
 def refused(app: Application) -> RunResult | None:
@@ -239,7 +256,7 @@ def _due(daemon: Daemon, *, besides: Collection[str] = ()) -> tuple[str, ...]:
     return tuple(site for site in due if site not in besides)
 
 
-def _take_in(daemon: Daemon, *, besides: Collection[str]) -> bool:
+def _take_in(daemon: Daemon, *, besides: Collection[str] = ()) -> bool:
     """Learn from the warehouse what was run; False where it is not usable, and all due sites then wait a while."""
     now = daemon.app.clock.now()
     try:

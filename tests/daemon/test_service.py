@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -189,6 +189,23 @@ def test_it_waits_on_the_stop_and_never_longer_than_a_sign_of_life(tmp_path: Pat
     assert "at work on north" in play.heard.said
     # 30 hours at a sign of life each 10 minutes, and a few for the passes
     assert 180 <= play.heard.said.count("beat") <= 200
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (datetime(2026, 3, 2, 0, 30, tzinfo=ZONE), "2 sites; next: north 2026-03-02 02:00 CST. Ctrl-C ends it."),
+        (datetime(2026, 2, 28, 2, 0, tzinfo=ZONE), "2 sites; next: north, now. Ctrl-C ends it."),
+    ],
+)
+def test_it_says_at_the_start_what_comes_next_as_the_warehouse_knows_it(
+    tmp_path: Path, last: datetime, said: str
+) -> None:
+    play = Play(tmp_path, text("north", 'south cron = "30 4 * * *"'), hours=0.1, codes=fine)
+    play.warehouse.statuses = (status("north", last), status("south", datetime(2026, 3, 2, 0, 30, tzinfo=ZONE)))
+    greetings: list[str] = []
+    service.run_forever(replace(play.daemon, greet=greetings.append))
+    assert greetings == [said]
 
 
 def test_a_failing_site_is_tried_after_growing_pauses_and_the_others_are_left_alone(tmp_path: Path) -> None:
