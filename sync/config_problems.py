@@ -22,6 +22,9 @@ TOKEN_SOURCES = ("token_env", "token_file", "token_credential")
 
 Problem = tuple[KeyPath, str]
 
+_LISTED = 40
+"""Names that a hint lists."""
+
 _PATTERNS: Mapping[str | int, str] = {
     "slug": "write up to 40 lower-case letters, digits, - or _, beginning with a letter",
     "subject_prefix": "write up to 16 letters and digits, beginning with a letter",
@@ -131,10 +134,14 @@ def of_model(error: ValidationError, model: type[BaseModel], *, already: set[Key
 
 
 def _unknown_key(place: KeyPath, root: type[BaseModel]) -> str:
-    known = known_keys(root, place[:-1])
-    close = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
-    return f"is not a known key; {hint}"
+    return f"is not a known key; {hint(str(place[-1]), known_keys(root, place[:-1]))}"
+
+
+def hint(name: str, known: Sequence[str]) -> str:
+    """Name the nearest of the names that are known; where none is near all of them, of very many the first."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known[:_LISTED])}{more}"
 
 
 def known_keys(root: type[BaseModel], place: KeyPath) -> list[str]:

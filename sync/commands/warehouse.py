@@ -1,12 +1,17 @@
 """Look after the warehouse (`sync warehouse …`)."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sync.commands import output
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+
+if TYPE_CHECKING:
+    from schemas.coordinates import RowKey
+    from schemas.study import Study
 
 
 @click.group("warehouse")
@@ -97,9 +102,12 @@ def history(
     app.config.site(site)
     study = desk.study_of(app, site)
     row = RowKey(site=site, record=record, event=event, instrument=instrument, instance=instance)
-    versions = app.warehouse(study).reader().history(Coordinate(row=row, field=field))
+    if study is None:
+        raise ConfigError([f"sites.{site}: nothing was pulled yet; run `sync run --site {site}` first"])
+    reader = app.warehouse(study).reader()
+    versions = reader.history(Coordinate(row=row, field=field))
     if not versions:
-        raise ConfigError([f"the warehouse holds no such cell ({instrument}.{field} of that record and visit)"])
+        raise ConfigError([_unknown_part(study, row, field, has_record=record in reader.records(site))])
     rows = [
         {
             "since": version.since.isoformat(timespec="seconds"),
@@ -125,4 +133,30 @@ def history(
         rows = output.in_zone(rows, "since", app.config.study.zone)
     output.show(
         name="history", title=f"{instrument}.{field}", columns=columns, rows=rows, as_json=as_json, csv_path=csv_path
+    )
+
+
+def _unknown_part(study: "Study", row: "RowKey", field: str, *, has_record: bool) -> str:
+    """Say which part of a cell's place is unknown, with the nearest name; ids of other records are not told."""
+    from sync.config_problems import hint
+
+    forms = {form.name: form for form in study.forms}
+    if row.instrument not in forms:
+        return f"--form {row.instrument}: the study has no such form; {hint(row.instrument, list(forms))}"
+    columns = [column for each in forms[row.instrument].fields for column in each.columns]
+    if field not in columns:
+        return f"--field {field}: form {row.instrument} has no such column; {hint(field, columns)}"
+    visits = [visit.id for visit in study.visits]
+    if visits and row.event not in visits:
+        what = f"--event {row.event}: the study has no such visit" if row.event else "--event is missing"
+        return f"{what}; {hint(row.event, visits)}"
+    if not has_record:
+        return (
+            "--record: the warehouse holds no record of this name at this site; write it as the site's project does "
+            "(`sync queries list --all` and the site's list show names)"
+        )
+    place = f"{row.instrument}.{field}" + (f" at {row.event}" if row.event else "")
+    return (
+        f"this record never had a row for {place}, instance {row.instance}; look at its form in the site's project, or "
+        "name another --event or --instance"
     )
