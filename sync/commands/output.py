@@ -38,15 +38,22 @@ def write_csv(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str,
         click.echo(f"{len(rows)} rows written to {path}", err=True)
 
 
-def table(title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> None:
-    """Print a listing for people; a plain word where there is nothing to list."""
+def table(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    caption: str = "",
+    nothing: str = "none.",
+) -> None:
+    """Print a listing for people; plain words where there is nothing to list."""
     from rich import box
     from rich.table import Table
 
     from sync.commands.fitting import fit
 
     if not rows:
-        click.echo(f"{title}: none.")
+        click.echo(f"{title}: {nothing}")
         return
     console = console_out()
     cells = [["" if row.get(column.key) is None else str(row[column.key]) for row in rows] for column in columns]
@@ -125,6 +132,7 @@ def show(
     csv_path: Path | None,
     more: Mapping[str, Any] | None = None,
     caption: str = "",
+    nothing: str = "none.",
 ) -> None:
     """Show a listing in the form that was asked for; ``name`` is its key in the JSON document."""
     if csv_path is not None:
@@ -132,4 +140,4 @@ def show(
     if as_json:
         emit_json({**(more or {}), name: list(rows)})
     elif csv_path is None:
-        table(title, [column for column in columns if not column.optional], rows, caption=caption)
+        table(title, [column for column in columns if not column.optional], rows, caption=caption, nothing=nothing)

@@ -2,9 +2,10 @@
 
 import getpass
 from collections import Counter
+from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,11 @@ from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 from sync.ports.stored import QueryFilter
 
+if TYPE_CHECKING:
+    from sync.bootstrap import App
+
 STATES = ("CANDIDATE", "OPEN", "ANSWERED", "CLOSED", "CANCELLED")
+SETTLED = ("CLOSED", "CANCELLED")
 CONDITIONS = ("FAILING", "PASSING", "NOT_EVALUATED", "NOT_APPLICABLE")
 ANSWERS = ("confirmed", "corrected", "data_unavailable", "deviation_recorded", "other")
 CLOSE_REASONS = ("corrected", "confirmed", "data_unavailable", "not_applicable", "deviation_recorded", "other")
@@ -119,7 +124,16 @@ def list_queries(
         csv_path=csv_path,
         more={"total": len(rows)},
         caption=caption,
+        nothing=_nothing_waits(app, wanted) if not rows and not states and not everything else "none.",
     )
+
+
+def _nothing_waits(app: "App", wanted: QueryFilter) -> str:
+    """Say that no query waits for anybody, and how many of the same choice are settled."""
+    settled = app.warehouse().reader().queries(replace(wanted, states=SETTLED))
+    counts = Counter(query.state.value.lower() for query in settled)
+    said = ", ".join(f"{counts[state]} {state}" for state in map(str.lower, SETTLED) if counts[state])
+    return f"none waiting; {said} (--all)" if said else "none."
 
 
 @command.command("show")
