@@ -215,7 +215,7 @@ def config_page() -> str:
     parts.append(
         "A site names exactly one of `token_env`, `token_file`, `token_credential`. The token itself is never in the "
         "file. A mapping that cannot be read is refused for its site; where the shipped study has one of that name to "
-        "begin with, the message says where to copy it from. With `study.definition = \"dictionary\"` a mapping is an "
+        'begin with, the message says where to copy it from. With `study.definition = "dictionary"` a mapping is an '
         "error: it would lead to no study. Several sites of one project each name their `group`."
     )
     return _page("Configuration", *(re.sub(r"\n{3,}", "\n\n", part) for part in parts))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sync import telemetry
+from sync.plural import counted
 from sync.ports.alerts import Alert, SiteLine
 
 _BLOT = "[hidden]"
@@ -47,7 +48,8 @@ def summary(alert: Alert) -> str:
     if not alert.sites:
         return f"Syncline: no site could be worked on (exit {alert.exit_code})"
     words = ", ".join(f"{line.site} {line.outcome}" for line in alert.troubles)
-    trouble = f"{len(alert.troubles)} of {len(alert.sites)} sites in trouble: {words}" if alert.troubles else ""
+    many = f"{len(alert.troubles)} of {counted(len(alert.sites), 'site')}"
+    trouble = f"{many} in trouble: {words}" if alert.troubles else ""
     look = f"a person should look at {', '.join(line.site for line in alert.warned)}" if alert.warned else ""
     return f"Syncline: {'; '.join(each for each in (trouble, look) if each)}"
 
@@ -93,8 +95,7 @@ def letter(alert: Alert) -> str:
         lines.append(f"- {line.site} {SENTENCES.get(line.exit_code, SENTENCES[70])} (exit {line.exit_code}){told}.")
         lines.append(f"  Reason: sync runs show {line.run_id}" if line.run_id else "  Reason: see the log")
     for line in alert.warned:
-        many = len(line.warnings)
-        lines.append(f"- {line.site}: {many} new notice{'s' * (many > 1)} that a person should read.")
+        lines.append(f"- {line.site}: {counted(len(line.warnings), 'new notice')} that a person should read.")
         lines.append("  See: sync status")
     if not alert.sites and not alert.is_test:
         lines.append("The configuration, the study or the warehouse is not usable. See the log, or run: sync doctor")

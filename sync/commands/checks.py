@@ -8,6 +8,7 @@ import click
 from sync.commands import output
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+from sync.plural import counted
 
 if TYPE_CHECKING:
     from schemas.study import Study
@@ -142,7 +143,8 @@ def test(invocation: Invocation, study: str | None, wanted: tuple[str, ...], as_
             did = "could not be evaluated" if each.fired is None else "fired" if each.fired else "did not fire"
             click.echo(f"{each.check} trial {each.number}: {did}{f' ({each.reason})' if each.reason else ''}")
         untried = sum(not spec.tests for spec in specs)
-        click.echo(f"{chosen.name}: {len(tried)} trials, {len(wrong)} failed; {untried} checks have none")
+        without = counted(untried, "check has", "checks have")
+        click.echo(f"{chosen.name}: {counted(len(tried), 'trial')}, {len(wrong)} failed; {without} none")
     return int(bool(wrong))
 
 
@@ -161,5 +163,5 @@ def lint(invocation: Invocation, study: str | None, as_json: bool) -> int:
     else:
         for problem in problems:
             click.echo(str(problem))
-        click.echo(f"{chosen.name}: {len(chosen.checks)} checks, {len(problems)} problems")
+        click.echo(f"{chosen.name}: {counted(len(chosen.checks), 'check')}, {counted(len(problems), 'problem')}")
     return 2 if problems else 0

@@ -11,6 +11,7 @@ from sync.commands import doctor_machine, doctor_site, output
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 from sync.commands.doctor_check import Check
+from sync.plural import counted
 
 
 @click.command("doctor")
@@ -41,8 +42,7 @@ def _checks(invocation: Invocation, slugs: tuple[str, ...]) -> Iterator[Check]:
             yield Check(name="configuration", status="fail", detail=problem, remedy="correct the file, then look again")
         return
     sites = app.sites(slugs)
-    count = f"{len(app.config.sites)} sites" if len(app.config.sites) != 1 else "1 site"
-    yield Check(name="configuration", detail=f"{app.config.path}: {count}")
+    yield Check(name="configuration", detail=f"{app.config.path}: {counted(len(app.config.sites), 'site')}")
     yield from doctor_machine.study(app)
     yield doctor_machine.warehouse(app)
     yield doctor_machine.key(app)

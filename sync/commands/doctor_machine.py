@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sync import errors
 from sync.commands.doctor_check import Check
+from sync.plural import counted
 
 if TYPE_CHECKING:
     from sync.bootstrap import App
@@ -82,7 +83,9 @@ def study(app: "App") -> Iterator[Check]:
         yield Check(name="study", status="warn", detail=str(problem), remedy="`sync checks lint` shows all")
     if not problems:
         yield Check(
-            name="study", detail=f"{study.name} {study.version}: {len(study.forms)} forms, {len(study.checks)} checks"
+            name="study",
+            detail=f"{study.name} {study.version}: {counted(len(study.forms), 'form')}, "
+            f"{counted(len(study.checks), 'check')}",
         )
 
 
@@ -101,7 +104,8 @@ def warehouse(app: "App") -> Check:
         remedy = "see warehouse.url in the configuration"
         return Check(name="warehouse", status="fail", detail=str(error), remedy=remedy)
     if pending:
-        return Check(name="warehouse", status="warn", detail=f"{len(pending)} steps are due", remedy=upgrade)
+        detail = f"{counted(len(pending), 'step is', 'steps are')} due"
+        return Check(name="warehouse", status="warn", detail=detail, remedy=upgrade)
     return Check(name="warehouse", detail="reachable and up to date")
 
 

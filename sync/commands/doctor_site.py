@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sync import errors
 from sync.commands import doctor_clock
 from sync.commands.doctor_check import Check
+from sync.plural import counted
 
 if TYPE_CHECKING:
     from schemas.project import ProjectStructure
@@ -65,9 +66,8 @@ def _failed(name: str, site: "SiteConfig", error: errors.SyncError) -> Check:
 
 def _project(structure: "ProjectStructure", site: "SiteConfig") -> Check:
     shape = "longitudinal" if structure.is_longitudinal else "classic"
-    detail = (
-        f"the token belongs to project {structure.project_id}, as configured: {shape}, {len(structure.fields)} fields"
-    )
+    fields = counted(len(structure.fields), "field")
+    detail = f"the token belongs to project {structure.project_id}, as configured: {shape}, {fields}"
     return Check(name="project", site=site.slug, detail=detail)
 
 
@@ -90,10 +90,11 @@ def _export(source: "Source", site: "SiteConfig") -> Check:
         return _failed("export", site, error)
     if stream.withheld:
         names = sorted(stream.withheld)
-        detail = f"{len(names)} columns are withheld: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+        shown = f"{', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+        detail = f"{counted(len(names), 'column is', 'columns are')} withheld: {shown}"
         remedy = "ask the site's REDCap administrator for full data export rights for the token's user"
         return Check(name="export", site=site.slug, status="fail", detail=detail, remedy=remedy, exit_code=4)
-    return Check(name="export", site=site.slug, detail=f"{stream.records} records, no column withheld")
+    return Check(name="export", site=site.slug, detail=f"{counted(stream.records, 'record')}, no column withheld")
 
 
 def _logging(standing: "Standing", site: "SiteConfig") -> Check:
@@ -132,5 +133,5 @@ def _dictionary(structure: "ProjectStructure", plan: "SitePlan", site: "SiteConf
         yield Check(name="mapping", site=site.slug, status="fail", detail=problem, remedy=remedy, exit_code=4)
     if not problems:
         covered = len(harmonise.site_fields(study, mapping) & set(structure.export_fields))
-        detail = f"reads {covered} of {len(structure.export_fields)} columns"
+        detail = f"reads {covered} of {counted(len(structure.export_fields), 'column')}"
         yield Check(name="mapping", site=site.slug, detail=detail)

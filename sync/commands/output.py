@@ -14,6 +14,7 @@ import click
 
 from sync.commands.column import Column
 from sync.delivery import lists
+from sync.plural import counted
 
 FORMAT = "syncline/1"
 
@@ -35,7 +36,7 @@ def write_csv(path: Path, columns: Sequence[Column], rows: Sequence[Mapping[str,
         # a listing may hold patients' values
         path.touch(mode=0o600)
         path.write_text(text.getvalue(), encoding="utf-8-sig", newline="")
-        click.echo(f"{len(rows)} rows written to {path}", err=True)
+        click.echo(f"{counted(len(rows), 'row')} written to {path}", err=True)
 
 
 def table(

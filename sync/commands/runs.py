@@ -10,6 +10,7 @@ import click
 from sync.commands import output, parked_runs
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+from sync.plural import counted
 from sync.ports.stored import ParkedRun, RunRow
 
 COLUMNS = [
@@ -138,7 +139,8 @@ def _show_notices(rows: list[dict[str, Any]]) -> None:
             if notice not in warnings:
                 click.echo(f"{row['site']}: {notice}")
         if row.get("not_evaluated"):
-            click.echo(f"{row['site']}: {row['not_evaluated']} checks of rows could not be evaluated")
+            checks = counted(row["not_evaluated"], "check of a row", "checks of rows")
+            click.echo(f"{row['site']}: {checks} could not be evaluated")
 
 
 def _show_let_through(rows: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from sync import errors
 from sync.commands import output
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+from sync.plural import counted
 
 if TYPE_CHECKING:
     from sync.bootstrap import App
@@ -83,7 +84,8 @@ def _checked(app: "App", site: "SiteConfig") -> tuple[list[tuple[str, str]], int
     except errors.SyncError as error:
         return [("fail", problem) for problem in _own(error)], error.exit_code
     problems = harmonise.mismatches(structure, study, mapping)
-    title = f"project {structure.project_id}, REDCap {structure.redcap_version}, {len(structure.fields)} fields"
+    fields = counted(len(structure.fields), "field")
+    title = f"project {structure.project_id}, REDCap {structure.redcap_version}, {fields}"
     head = ("fail" if problems else "ok", title)
     return [head, *(("fail", problem) for problem in problems)], 4 if problems else 0
 

@@ -11,6 +11,7 @@ from sync.commands import output, parked_runs
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
 from sync.errors import BrakeEngaged
+from sync.plural import counted
 from sync.ports.stored import LeaseRow, ParkedRun, RunRow, SiteStatus
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def _show_below(rows: list[dict[str, Any]]) -> None:
         for warning in row["warnings"]:
             click.echo(f"{row['site']}: {warning}")
         if row["notices"] > len(row["warnings"]):
-            click.echo(f"{row['site']}: {row['notices']} notices; `sync runs show {row['run_id']}` lists them")
+            notices = counted(row["notices"], "notice")
+            click.echo(f"{row['site']}: {notices}; see `sync runs show {row['run_id']}`")
 
 
 def _stopped(app: "App", reader: "WarehouseReader", last: RunRow | None) -> tuple[ParkedRun | None, ParkedRun | None]:

@@ -10,6 +10,7 @@ from sync import errors
 from sync.commands import output, progress
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+from sync.plural import counted
 
 if TYPE_CHECKING:
     from sync.workflows.validate import Validation
@@ -95,7 +96,7 @@ def _text(each: "Validation") -> Any:
     said = "as stored" if each.stored else f"pulled {each.at:%Y-%m-%d %H:%M}"
     return text.validation(
         title=f"{each.site.name} ({each.site.slug})",
-        subtitle=f"{said} · {each.records} records · {each.rows} rows",
+        subtitle=f"{said} · {counted(each.records, 'record')} · {counted(each.rows, 'row')}",
         study=each.study,
         findings=each.findings,
         not_evaluated=each.not_evaluated,
@@ -142,4 +143,4 @@ def _write_files(rows: Sequence[dict[str, Any]], csv_path: Path | None, xlsx_pat
         from sync.delivery import files
 
         files.write_table(xlsx_path, CSV_COLUMNS, rows)
-        click.echo(f"{len(rows)} rows written to {xlsx_path}", err=True)
+        click.echo(f"{counted(len(rows), 'row')} written to {xlsx_path}", err=True)

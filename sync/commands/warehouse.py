@@ -8,6 +8,7 @@ import click
 from sync.commands import output
 from sync.commands.column import Column
 from sync.commands.context import Invocation, pass_invocation
+from sync.plural import counted
 
 if TYPE_CHECKING:
     from schemas.coordinates import RowKey
@@ -66,10 +67,12 @@ def verify(invocation: Invocation, as_json: bool) -> int:
         )
     else:
         for site in sorted({*result.events, *result.rows}):
-            click.echo(f"{site}: {result.events.get(site, 0)} ledger rows, {result.rows.get(site, 0)} form rows")
+            ledger, forms = result.events.get(site, 0), result.rows.get(site, 0)
+            click.echo(f"{site}: {counted(ledger, 'ledger row')}, {counted(forms, 'form row')}")
         for problem in result.problems:
             click.echo(f"PROBLEM {problem}")
-        click.echo("The audit trail is whole." if not result.problems else f"{len(result.problems)} problems.")
+        found = f"{counted(len(result.problems), 'problem')}."
+        click.echo(found if result.problems else "The audit trail is whole.")
     return int(bool(result.problems))
 
 

@@ -21,6 +21,7 @@ from sync import errors
 from sync.config import SiteConfig
 from sync.daemon import schedule
 from sync.daemon.schedule import Plan, Standing
+from sync.plural import counted
 from sync.ports.application import Application
 from sync.workflows import run as runs
 from sync.workflows.results import NightOptions, SiteResult
@@ -90,7 +91,7 @@ def run_forever(daemon: Daemon) -> int:
         _take_in(daemon)
     sites, following = len(plans(daemon.app)), outlook(daemon)
     log.info("daemon.started", sites=sites, next=following)
-    daemon.greet(f"{sites} site{'s' * (sites != 1)}; next: {following}. Ctrl-C ends it.")
+    daemon.greet(f"{counted(sites, 'site')}; next: {following}. Ctrl-C ends it.")
     with _pool(daemon) as pool:
         shift = _Shift(daemon, pool)
         while not daemon.stop.is_set():

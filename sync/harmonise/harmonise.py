@@ -14,6 +14,7 @@ from schemas.project import ProjectStructure, Snapshot
 from schemas.study import Form, Kind, Study
 from sync.harmonise import placement, reading
 from sync.harmonise.mapping import Layout, SiteMapping
+from sync.plural import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,8 @@ def harmonise(snapshot: Snapshot, study: Study, mapping: SiteMapping) -> Harmoni
 def notices(unread: Mapping[str, int]) -> tuple[str, ...]:
     """Say of each event how many of its rows are not read."""
     return tuple(
-        f"{rows} rows of event '{event}' are not read: the mapping's [visits] does not name it"
+        f"{counted(rows, 'row')} of event '{event}' {'is' if rows == 1 else 'are'} not read: the mapping's [visits] "
+        "does not name it"
         for event, rows in sorted(unread.items())
     )
 

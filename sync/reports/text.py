@@ -13,6 +13,7 @@ from rich.text import Text
 
 from schemas.labels import word
 from schemas.study import Severity, Study
+from sync.plural import counted
 from sync.reports.documents import tally
 from validators.findings import Finding, NotEvaluated
 
@@ -100,15 +101,15 @@ def _summary(findings: Sequence[Finding], not_evaluated: Sequence[NotEvaluated],
     counts = Counter(each.severity for each in findings)
     patients = len({each.row.record for each in findings})
     cells = sum(each.count for each in not_evaluated)
-    unchecked = f" {cells} checks could not be carried out." if cells else ""
+    unchecked = f" {counted(cells, 'check')} could not be carried out." if cells else ""
     nothing = "" if stored else " Nothing was written."
     if not findings:
-        return Text(
-            f"\nNothing found in {records} records.{unchecked}{nothing}", style="bold green" if not cells else ""
-        )
+        said = f"\nNothing found in {counted(records, 'record')}.{unchecked}{nothing}"
+        return Text(said, style="bold green" if not cells else "")
     what = tally({f"{severity.value}": counts[severity] for severity in Severity})
     return Text.assemble(
-        (f"\n{len(findings)} findings", "bold"), f" ({what}) in {patients} of {records} records.{unchecked}{nothing}"
+        (f"\n{counted(len(findings), 'finding')}", "bold"),
+        f" ({what}) in {patients} of {counted(records, 'record')}.{unchecked}{nothing}",
     )
 
 

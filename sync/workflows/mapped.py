@@ -13,6 +13,7 @@ from schemas.frames import FormFrame
 from schemas.study import Study
 from sync.errors import SourceMismatch
 from sync.harmonise.mapping import SiteMapping
+from sync.plural import counted
 
 STATE = "mapped"
 """Name of the site state that holds what the last run's mapping read."""
@@ -77,6 +78,10 @@ def _held(frames: Iterable[FormFrame], visits: Sequence[str], fields: Sequence[s
                 columns = [column for column in each.columns if column in frame.raw.columns]
                 cells[name] += sum(int(frame.raw[column].count()) for column in columns)
     return [
-        *(f"visits.{visit}: {rows[visit]} rows" for visit in visits if rows[visit]),
-        *(f"forms.{name.replace('.', '.fields.', 1)}: {cells[name]} values" for name in fields if cells[name]),
+        *(f"visits.{visit}: {counted(rows[visit], 'row')}" for visit in visits if rows[visit]),
+        *(
+            f"forms.{name.replace('.', '.fields.', 1)}: {counted(cells[name], 'value')}"
+            for name in fields
+            if cells[name]
+        ),
     ]

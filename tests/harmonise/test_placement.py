@@ -136,7 +136,7 @@ def test_rows_of_an_event_that_no_visit_names_are_counted_aloud():
     structure = a_structure({"f": ["id", "x"]}, events={"e": ["f"], "old": ["f"]})
     pull = a_pull(structure, {"id": "1", "redcap_event_name": "old", "x": "a"})
     assert harmonise.harmonise(pull, given, site).notices == (
-        "1 rows of event 'old' are not read: the mapping's [visits] does not name it",
+        "1 row of event 'old' is not read: the mapping's [visits] does not name it",
     )
 
 
