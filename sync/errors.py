@@ -16,6 +16,8 @@ class SyncError(Exception):
     exit_code = 70
     #: the word that `sync run --json` and `sync status` show
     outcome = "failed"
+    #: the code of a site in a run over several
+    site_exit_code: int | None = None
     #: no other site can be worked on either, so that a command over several sites ends at once
     concerns_all = False
 
@@ -35,6 +37,8 @@ class ConfigError(SyncError):
 class SiteMisconfigured(ConfigError):
     """Leave this site out and go on: its mapping, or where its token is, is wrong. Lists every problem at once."""
 
+    outcome = "refused"
+    site_exit_code = 4
     concerns_all = False
 
 
@@ -91,6 +95,11 @@ class Stopped(SyncError):
 
 GRAVITY = (70, 2, 4, 5, 3, 75, 6, 1, 0)
 """Exit codes, gravest first; a run over several sites gives 70, 2, 4, 5, 3, 75 or 0."""
+
+
+def code_at_site(error: SyncError) -> int:
+    """Give the exit code of one site in a run over several: 4 for what is wrong here about this site alone."""
+    return error.exit_code if error.site_exit_code is None else error.site_exit_code
 
 
 def gravest(codes: Sequence[int]) -> int:

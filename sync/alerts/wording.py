@@ -19,7 +19,6 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST = 1000
 
 SENTENCES = {
-    2: "has a wrong mapping or token in its configuration; a person must correct it",
     3: "could not be reached; it is tried again by itself",
     4: "refused or does not match its configuration (token, rights, changed form); a person must look",
     5: "was stopped by a brake: too much would have changed at once; a person must look",

@@ -150,7 +150,7 @@ def refused(app: Application) -> RunResult | None:
             app.source(site)
         except errors.ConfigError as error:
             log.error("daemon.site.refused", site=site.slug, reason=str(error))
-            code = error.exit_code
+            code = errors.code_at_site(error)
             sites.append(SiteResult(site=site.slug, outcome=error.outcome, exit_code=code, reason=str(error)))
     return RunResult(run_id="", started=now, finished=now, dry_run=False, sites=tuple(sites)) if sites else None
 
@@ -296,7 +296,9 @@ def _work_on(daemon: Daemon, site: SiteConfig, plan: Plan) -> RunResult | None:
         done = daemon.work(app, (site,), options=NightOptions(full=full))
         return None if done.sites[0].outcome == errors.Stopped.outcome else done
     except errors.SyncError as error:
-        result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error))
+        result = SiteResult(
+            site=site.slug, outcome=error.outcome, exit_code=errors.code_at_site(error), reason=str(error)
+        )
     except Exception as error:
         place = errors.place_of(error)
         log.error("site.run.fault", site=site.slug, fault=type(error).__name__, place=place)

@@ -207,7 +207,8 @@ def _failed(
     options: NightOptions,
 ) -> SiteResult:
     kind = error.kind if isinstance(error, Braked) else _kind_tried(app, site, options, started)
-    result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=error.exit_code, reason=str(error), kind=kind)
+    code = errors.code_at_site(error)
+    result = SiteResult(site=site.slug, outcome=error.outcome, exit_code=code, reason=str(error), kind=kind)
     parked = _parked(site, error, run_id=run_id, started=started) if isinstance(error, Braked) else None
     if options.dry_run:
         return _rehearsed(result, error.would, parked) if isinstance(error, Braked) else result
@@ -218,7 +219,7 @@ def _failed(
         started=started,
         finished=app.clock.now(),
         outcome=error.outcome,
-        exit_code=error.exit_code,
+        exit_code=code,
         reason=str(error),
     )
     # a warehouse that cannot be written is the failure itself: it must not hide the first one

@@ -276,7 +276,7 @@ def test_a_wrong_mapping_or_a_fault_is_that_sites_failure(tmp_path: Path) -> Non
 
     def work(app: object, sites: Sequence[SiteConfig], *, options: NightOptions) -> RunResult:
         if sites[0].slug == "north":
-            raise errors.ConfigError(["north.toml: wrong"])
+            raise errors.SiteMisconfigured(["north.toml: wrong"])
         if sites[0].slug == "south":
             raise RuntimeError("a value that must not be told: 12.5")
         return play.work(app, sites, options=options)
@@ -293,7 +293,7 @@ def test_a_wrong_mapping_or_a_fault_is_that_sites_failure(tmp_path: Path) -> Non
     )
     service.run_forever(daemon)
     by_site = {each.site: each for each in told}
-    assert (by_site["north"].exit_code, by_site["north"].reason) == (2, "north.toml: wrong")
+    assert (by_site["north"].exit_code, by_site["north"].reason) == (4, "north.toml: wrong")
     assert by_site["south"].exit_code == 70
     assert "12.5" not in str(by_site["south"].reason)
     assert by_site["west"].exit_code == 0
