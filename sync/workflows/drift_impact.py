@@ -90,7 +90,8 @@ class _Judging:
         self.derived = derived
         self.holds = holds
         self.notices: list[str] = []
-        self.warnings: list[str] = []
+        #: sentence, and the study columns that it is about where it is about any
+        self.warnings: list[tuple[str, frozenset[Column]]] = []
         self.stops: list[str] = []
         self.absent: dict[Column, str] = {}
         #: (form, field) of the study that changed in what it reads
@@ -103,7 +104,8 @@ class _Judging:
             self._judge(change)
         return Impact(
             notices=tuple(self.notices),
-            warnings=tuple(self.warnings),
+            # of a column that is left out one hears enough
+            warnings=tuple(text for text, columns in self.warnings if not columns or columns - self.absent.keys()),
             stops=tuple(self.stops),
             absent=self.absent,
             checks=_checks_reading(self.study, self.touched) if self.touched else {},
@@ -127,7 +129,9 @@ class _Judging:
         uses = self._uses(change)
         if change.gravity is Gravity.ALTERING:
             self._touch(uses)
-            self._go_on(change.sentence + _read_by(uses), is_heard=bool(uses) or change.part not in _OF_FIELDS)
+            columns = frozenset((use.form, column) for use in uses for column in use.columns)
+            is_heard = bool(uses) or change.part not in _OF_FIELDS
+            self._go_on(change.sentence + _read_by(uses), is_heard=is_heard, columns=columns)
             return
         match change.part:
             case Part.PROJECT:
@@ -141,10 +145,10 @@ class _Judging:
                 else:
                     self._go_on(change.sentence + _UNREAD)
 
-    def _go_on(self, sentence: str, *, is_heard: bool = True) -> None:
+    def _go_on(self, sentence: str, *, is_heard: bool = True, columns: frozenset[Column] = frozenset()) -> None:
         self.notices.append(sentence)
         if is_heard:
-            self.warnings.append(sentence)
+            self.warnings.append((sentence, columns))
 
     # --- fields
 
