@@ -3,8 +3,9 @@
 The floor reads the same replies over HTTP, parses them with polars and inserts the same rows with ``executemany``
 into one keyed table, nothing else: no check that a reply is whole, no types, no judging, no history. Run as
 ``python -m benchmarks.pull --rows 200000``. ``--memory`` runs the night alone, in processes of their own, at a quarter
-of the rows and at all of them, and shows both peaks: memory must follow the batch, not the site. ``--again`` measures
-the weekly night instead, which pulls everything once more and knows what it pulled before.
+of the rows and at all of them, and shows both peaks: memory must follow the batch, not the site. ``--then`` measures
+what comes after such a night instead: ``weekly``, which pulls everything once more and knows what it pulled before,
+``validate``, ``stored`` (``validate --stored``) or ``verify``.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import requests
 from benchmarks import canned, invent, program, timing
 from benchmarks.invent import Design
 from sync.bootstrap import App
+from sync.workflows.validate import validate_site
 
 RATIO = 2.0
 PEAK_MIB = 1536.0
@@ -67,7 +69,14 @@ def _peak(given: argparse.Namespace, rows: int) -> float:
     """Run one night in a process of its own and give its peak resident memory in MiB."""
     asked = {"--rows": rows, "--fields": given.fields, "--events": given.events, "--batch": given.batch}
     words = [str(word) for pair in asked.items() for word in pair]
-    command = [sys.executable, "-m", "benchmarks.pull", "--alone", *words, *(["--again"] if given.again else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.pull",
+        "--alone",
+        *words,
+        *(["--then", given.then] if given.then else []),
+    ]
     done = subprocess.run(command, cwd=canned.ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return float(done.stdout.split()[-1])
 
@@ -75,7 +84,7 @@ def _peak(given: argparse.Namespace, rows: int) -> float:
 def _memory(given: argparse.Namespace) -> None:
     few, many = given.rows // 4, given.rows
     peaks = {rows: _peak(given, rows) for rows in (few, many)}
-    what = "weekly night" if given.again else "first night"
+    what = given.then or "first night"
     for rows, peak in peaks.items():
         print(f"{what}, {rows} rows x {given.fields} fields: peak {peak:.0f} MiB")
     timing.verdict("peak resident memory, MiB", peaks[many], PEAK_MIB)
@@ -83,12 +92,21 @@ def _memory(given: argparse.Namespace) -> None:
 
 
 def _alone(given: argparse.Namespace, work: Callable[[Path], App], root: Path) -> None:
-    """Run the night, or the second of two, and print the peak."""
+    """Run the night, or what comes after it, and print the peak."""
     app = work(root)
-    if given.again:
-        app.close()
+    if given.then:
         timing.forget_peak()
+    if given.then == "weekly":
+        app.close()
         work(root)
+    elif given.then == "verify":
+        verified = app.warehouse().reader().verify()
+        assert not verified.problems, verified.problems
+        assert sum(verified.rows.values()) == given.rows
+    elif given.then:
+        done = validate_site(app, app.sites()[0], stored=given.then == "stored")
+        assert done.error is None, done.error
+        assert done.rows == given.rows
     print(f"peak MiB {timing.peak_mib():.1f}")
 
 
@@ -101,7 +119,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=100, help="records asked for at a time")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="show the peak of a quarter of the rows and of all")
-    parser.add_argument("--again", action="store_true", help="with --memory: of the second full night")
+    parser.add_argument("--then", choices=["weekly", "validate", "stored", "verify"], help="with --memory: of that")
     parser.add_argument("--alone", action="store_true", help="run one night here and print its peak")
     given = parser.parse_args()
     if given.memory:
