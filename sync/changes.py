@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from sync.config import BrakesConfig
+from sync.plural import counted
 from sync.volume import ColumnChange, PlaceChange, Volume
 
 _NAMED = 5
@@ -87,10 +88,13 @@ def _of_records(volume: Volume, limits: BrakesConfig) -> Iterator[Reason]:
         text = f"{volume.records_gone} of {before} records are gone"
         yield Reason(brake=Brake.RECORDS_GONE, count=volume.records_gone, sentence=text)
     if volume.records_untraced > limits.unexplained_deletions_allowed:
-        text = f"{volume.records_untraced} records are gone without a trace in the server's log"
+        text = (
+            f"{counted(volume.records_untraced, 'record is', 'records are')} gone without a trace in the server's log"
+        )
         yield Reason(brake=Brake.RECORDS_UNTRACED, count=volume.records_untraced, sentence=text)
     if (thinned := len(volume.thinned_untraced)) > limits.unexplained_deletions_allowed:
-        text = f"{thinned} records that stay lost rows without a trace in the server's log"
+        who = counted(thinned, "record that stays", "records that stay")
+        text = f"{who} lost rows without a trace in the server's log"
         yield Reason(brake=Brake.ROWS_UNTRACED, count=thinned, sentence=text)
     # what so many records hold on average may vanish from within records, too
     rows_allowed = -(-limits.deleted_records_allowed * volume.rows_known // before)

@@ -40,7 +40,7 @@ def test_an_ordinary_night_goes_through():
     [
         ({"records_now": 0, "records_gone": 100}, "the project is empty, the warehouse holds 100 records"),
         ({"records_gone": 11}, "11 of 100 records are gone"),
-        ({"records_gone": 1, "records_untraced": 1}, "1 records are gone without a trace in the server's log"),
+        ({"records_gone": 1, "records_untraced": 1}, "1 record is gone without a trace in the server's log"),
         ({"cells_changed": 3001}, "3001 of 10000 known cells would change"),
         ({"queries_closed": 41}, "41 of 50 open queries would close"),
         ({"queries_opened": 501}, "501 queries would open"),

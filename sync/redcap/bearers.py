@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from schemas.known import Known, differing
 from schemas.pull import Delta
+from sync.plural import counted
 from sync.redcap import renames, traces
 from sync.redcap.changes import Request, Sighting, covers, news
 from sync.redcap.names import Kind, follow
@@ -87,9 +88,9 @@ def notices(bearers: Bearers) -> tuple[str, ...]:
     if not bearers.doubtful:
         return ()
     return (
-        f"{bearers.doubtful} records hold other data than before in every row, and no log that reaches back to the "
-        "last pull tells whether their ids went to other patients; look at what was confirmed for records with many "
-        "changes, and ask the site's REDCap administrator for the right to the log",
+        f"{counted(bearers.doubtful, 'record holds', 'records hold')} other data than before in every row, and no log"
+        " that reaches back to the last pull tells whether an id went to another patient; look at what was confirmed"
+        " for records with many changes, and ask the site's REDCap administrator for the right to the log",
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from schemas.known import ROW_KEY, Known, differing
 from schemas.pull import Delta
+from sync.plural import counted
 from sync.redcap import traces
 from sync.redcap.changes import Request, Sighting, news
 from sync.redcap.logbook import Logbook
@@ -66,17 +67,19 @@ def explained(
     elif _hides_groups(delta, sighting, known):
         untraced = len(lost)
         told += (
-            f"{len(lost)} records are gone, and the server no longer tells the groups of any: the token's user may have"
-            " been put into a data access group and see its records alone; ask the site's REDCap administrator",
+            f"{counted(len(lost), 'record is', 'records are')} gone, and the server no longer tells the"
+            " groups of any: the token's user may have been put into a data access group and see its records alone;"
+            " ask the site's REDCap administrator",
         )
     else:
         told += (
-            f"{len(lost)} records are gone; no log that reaches back to the last pull tells whether they were deleted",
+            f"{counted(len(lost), 'record is', 'records are')} gone; no log that reaches back to the last pull tells"
+            " whether the site deleted what is gone",
         )
     if unseen := _unseen(delta, sighting, known, seen):
         told += (
-            f"the server's log calls {unseen} records made since the last pull that no answer of the server held;"
-            " tell the site's REDCap administrator",
+            f"the server's log calls {counted(unseen, 'record')} made since the last pull that no answer of the server"
+            " held; tell the site's REDCap administrator",
         )
     return replace(
         delta,

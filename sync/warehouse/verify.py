@@ -9,6 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from schemas.coordinates import RowKey
+from sync.plural import counted
 from sync.ports.stored import Verification
 from sync.queries import chain
 from sync.queries.model import Query
@@ -98,7 +99,7 @@ def _rows(
     """Recompute the fingerprints of a site's rows, follow their history, and hold their queries against them."""
     problems = list(replay.strays(connection, site, slots))
     checked = 0
-    known, counted = covered.read(connection, site), row_counts.read(connection, site)
+    known, left = covered.read(connection, site), row_counts.read(connection, site)
     subjects = frozenset(
         connection.execute(sa.select(tables.subject.c.record).where(tables.subject.c.site == site)).scalars()
     )
@@ -122,13 +123,14 @@ def _rows(
                 "or have one and are not held back; the site's next run puts this right."
             ] += _held_otherwise(stored, held)
         problems += [sentence.format(count) for sentence, count in found.items() if count]
-        if form in counted and counted[form] != checked - before:
+        if form in left and left[form] != checked - before:
             problems.append(
-                f"{site}: {checked - before} rows of form {form} stand, and the last run left {counted[form]}: rows"
+                f"{site}: {checked - before} rows of form {form} stand, and the last run left {left[form]}: rows"
                 f" were taken out or put in by others; `sync run --site {site} --full` brings back what the site has."
             )
     if subjects and strangers:  # where none is kept, nothing can be missing
-        problems.append(f"{site}: {len(strangers)} records have rows and are not among the site's subjects.")
+        have = counted(len(strangers), "record has rows and is", "records have rows and are")
+        problems.append(f"{site}: {have} not among the site's subjects.")
     return checked, problems
 
 

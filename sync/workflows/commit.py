@@ -17,6 +17,7 @@ from schemas.frames import FormFrame
 from schemas.pull import Delta
 from sync.config import SiteConfig
 from sync.harmonise.plan import SitePlan
+from sync.plural import counted
 from sync.ports.application import Application
 from sync.ports.stored import OutcomeRow, ParkedRun, RunRow, SiteRow, StoreCounts
 from sync.ports.warehouse import SiteTransaction, Warehouse
@@ -39,7 +40,7 @@ log = structlog.get_logger()
 _RECORDS_AT_ONCE = 2_000
 
 _MENDED = (
-    "{} rows of the warehouse did not stand as a run had stored them; they hold again what the site has, and"
+    "{} of the warehouse did not stand as a run had stored it; what the site has stands there again, and"
     " `sync warehouse history` shows what stood there: look who else may write to the warehouse"
 )
 _DAMAGED = (
@@ -325,10 +326,11 @@ def _result(night: Night, catch: Catch, stored: _Stored, after: FollowedUp, rele
     if not delta.record_ids:
         notices.append("the project holds no records yet")
     if delta.missed:
-        notices.append(f"the full pull found {delta.missed} changed records that incremental pulls had missed")
+        missed = counted(delta.missed, "changed record")
+        notices.append(f"the full pull found {missed} that incremental pulls had missed")
         warnings.append(notices[-1])
     if stored.counts.mended:
-        notices.append(_MENDED.format(stored.counts.mended))
+        notices.append(_MENDED.format(counted(stored.counts.mended, "row")))
         warnings.append(notices[-1])
     if after.left:
         notices.append(followup.left_behind(after.left, delta.head.structure.project_id))

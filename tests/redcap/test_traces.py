@@ -289,7 +289,7 @@ def test_without_the_log_nothing_is_told_and_a_notice_says_so_only_where_somethi
         delta = follow(held, full=full)
     assert not any("gone" in each for each in quiet.notices)
     assert (delta.gone, delta.log_was_read, delta.untraced) == ({"R1"}, False, 0)
-    assert any(each.startswith("1 records are gone; no log") for each in delta.notices)
+    assert any(each.startswith("1 record is gone; no log") for each in delta.notices)
 
 
 def test_a_full_pull_without_a_watermark_cannot_ask_the_log(sandbox: Sandbox) -> None:
@@ -421,7 +421,7 @@ def test_a_record_that_the_log_calls_made_and_nobody_shows_is_a_notice_without_i
     trial.spirit_away(sandbox, "T1")
     delta = follow(held)
     (told,) = (each for each in delta.notices if "made since" in each)
-    assert "calls 1 records made" in told
+    assert "calls 1 record made" in told
     assert "T1" not in told
 
 

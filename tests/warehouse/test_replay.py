@@ -129,9 +129,7 @@ def test_a_record_with_rows_that_is_no_subject_is_shown(lived):
     assert lived.reader().verify().problems == ()
     with lived._engine.begin() as connection:
         connection.exec_driver_sql(f"DELETE FROM subject WHERE record = '{ONE[0]}'")
-    assert lived.reader().verify().problems == (
-        "zhenjiang: 1 records have rows and are not among the site's subjects.",
-    )
+    assert lived.reader().verify().problems == ("zhenjiang: 1 record has rows and is not among the site's subjects.",)
 
 
 def test_a_field_that_changed_its_kind_is_whole_before_and_after_the_next_store(opened):

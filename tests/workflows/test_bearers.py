@@ -214,8 +214,8 @@ def test_without_a_log_a_taken_over_name_shows_by_whole_contents_or_is_a_notice(
         done = night(trial, app)
         after = weights(app)
         assert (after["X0"].reason, after["R0"].state) == (CloseReason.CONFIRMED, State.OPEN)
-        (told,) = (each for each in done.notices if "other patients" in each)
-        assert told.startswith("1 records hold other data")
+        (told,) = (each for each in done.notices if "another patient" in each)
+        assert told.startswith("1 record holds other data")
         assert told in done.warnings
         assert "R6" not in told
 

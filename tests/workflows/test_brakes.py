@@ -192,12 +192,12 @@ def test_a_record_that_is_gone_without_a_trace_brakes_below_the_mass_limit(loose
     run_id = braked(loose)
     (parked,) = loose.apps["one"].warehouse().reader().parked(site="all")
     assert (parked.difference["records_gone"], parked.difference["records_untraced"]) == (1, 1)
-    assert "1 records are gone without a trace in the server's log" in parked.reason
+    assert "1 record is gone without a trace in the server's log" in parked.reason
     assert braked(loose) != run_id, "the next night stops as well"
     approve(loose, run_id)
     passed = night(loose)
     assert passed.exit_code == 0
-    assert any("let through a brake: 1 records are gone without a trace" in each for each in passed.notices)
+    assert any("let through a brake: 1 record is gone without a trace" in each for each in passed.notices)
 
 
 def test_rows_that_are_gone_without_a_trace_from_a_record_that_stays_brake(loose):
@@ -207,7 +207,7 @@ def test_rows_that_are_gone_without_a_trace_from_a_record_that_stays_brake(loose
     moved = small.run_night(loose.apps["one"], full=True)
     assert (moved.exit_code, moved.sites[0].outcome) == (5, "braked")
     (parked,) = loose.apps["one"].warehouse().reader().parked(site="all")
-    assert "1 records that stay lost rows without a trace in the server's log" in parked.reason
+    assert "1 record that stays lost rows without a trace in the server's log" in parked.reason
     assert parked.difference["thinned_untraced"] == ["R1"]
     loose.write("R3", "day", weight="76")
     approve(loose, moved.run_id)
@@ -273,4 +273,4 @@ def test_who_cannot_read_the_log_is_told_that_nothing_is_known_and_goes_on(tmp_p
         withhold(trial, "R1")
         passed = small.run_night(app).sites[0]
     assert passed.exit_code == 0
-    assert any(each.startswith("1 records are gone; no log") for each in passed.notices)
+    assert any(each.startswith("1 record is gone; no log") for each in passed.notices)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sync import bootstrap
 from sync.errors import SyncError
+from sync.plural import counted
 from sync.ports.stored import QueryFilter
 from sync.queries.model import State, Trigger
 from sync.sandbox.faults import Fault, Mode
@@ -194,7 +195,7 @@ def test_a_cell_that_somebody_altered_in_the_warehouse_is_put_right_by_a_full_ni
     (done,) = small.run_night(app, full=True).sites
     assert (done.exit_code, done.stored.cells_changed) == (0, altered)
     (warning,) = done.warnings
-    assert warning.startswith(f"{altered} rows of the warehouse did not stand as a run had stored them")
+    assert warning.startswith(f"{counted(altered, 'row')} of the warehouse did not stand as a run had stored it")
     assert app.warehouse().reader().verify().problems == ()
     with app.warehouse()._engine.begin() as connection:
         wrong = connection.exec_driver_sql("SELECT count(*) FROM visit_form WHERE weight = 7").scalar_one()
