@@ -70,12 +70,12 @@ class SiteTransaction(Protocol):
         """
         ...
 
-    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> StoreCounts:
+    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> Mapping[str, StoreCounts]:
         """End the rows of records that the site no longer has, in every form but ``besides`` (which were stored).
 
         A form that left the site's project has no frame, and its rows stay; those of a deleted record do not. Where a
-        record's name went to another patient, all of it ends before the new rows are stored. Counts rows
-        and cells only.
+        record's name went to another patient, all of it ends before the new rows are stored. Counts, form by
+        form, rows and cells only.
         """
         ...
 

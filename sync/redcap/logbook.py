@@ -42,6 +42,8 @@ class Logbook:
     newest: datetime | None = None
     #: the line that reading the log left in it is no older than ``newest``: that is what time it is there
     is_current: bool = False
+    #: a line tells an earlier time than one that was written before it: the clock was set back
+    goes_back: bool = False
     #: records that any line names; some may not exist (an older server leaves room for doubt about where an id ends)
     named: frozenset[str] = frozenset()
     #: when each was last named: the minute, and how many of its lines stand before that one
@@ -95,9 +97,12 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     times: Counter[datetime] = Counter()
     read: list[Line] = []
     acts: list[NameAct] = []
+    goes_back, latest = False, datetime.min  # noqa: DTZ901 -- a server's local time
     for line in reversed(lines):  # the newest comes first
         time = time_of(line)
         place = times[time] if time is not None else 0
+        goes_back |= time is not None and time < latest
+        latest = max(time or latest, latest)
         if time is not None:
             times[time] += 1
         action = _ACTION.match(str(line.get("action", "")))
@@ -124,6 +129,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     newest = max(times, default=None)
     return Logbook(
         newest=newest,
+        goes_back=goes_back,
         named=frozenset(last_named.keys() | renamed),
         last_named=last_named,
         renamed=frozenset(renamed),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 
 from schemas.known import ROW_KEY, Known, differing
 from schemas.pull import Delta
@@ -10,6 +11,9 @@ from sync.redcap import traces
 from sync.redcap.changes import Request, Sighting, news
 from sync.redcap.logbook import Logbook
 from sync.redcap.names import Kind, follow
+
+_SET_BACK = timedelta(hours=2)
+"""How far before the last pull a line of after it may seem to be, where nothing says that the clock was set back."""
 
 
 def is_partial(sighting: Sighting, known: Known) -> bool:
@@ -22,15 +26,19 @@ def is_partial(sighting: Sighting, known: Known) -> bool:
 def thinned(delta: Delta, sighting: Sighting, known: Known, request: Request | None) -> frozenset[str]:
     """Name known records that stay and have rows no longer, although no line of the log since then names them.
 
-    Whoever deletes an event, a form or an instance leaves a line that names the record. Nothing is said where the
+    Whoever deletes an event, a form or an instance leaves a line that names the record. The server's clock may have
+    been set back since, so that a line tells a time before the last pull: by a winter's hour, or by as much as the log
+    itself lets expect. Nothing is said where the
     project's design or the columns changed, since rows may go with them.
     """
     since, mark, book = request.since if request else None, delta.watermark, sighting.logbook
     if since is None or mark is None or (since.columns, since.design) != (mark.columns, mark.design):
         return frozenset()
     came = delta.prints
-    at = (since.at, since.lines)
-    silent = (came.records() & known.records()) - {name for name, moment in book.last_named.items() if moment >= at}
+    is_set_back = book.goes_back or (book.newest is not None and book.newest < since.at)
+    begin = since.at - (request.overlap / 2 if request is not None and is_set_back else _SET_BACK)
+    named = {name for name, (at, _) in book.last_named.items() if at >= begin}
+    silent = (came.records() & known.records()) - named
     if book.traces.is_erased or not silent:
         return frozenset()
     if delta.complete:

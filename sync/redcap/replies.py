@@ -88,7 +88,7 @@ def http_time(header: str) -> datetime | None:
     """Read a time that a header gives (RFC 9110, section 5.6.7), aware; None where it is none."""
     try:
         time = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 

@@ -7,7 +7,9 @@ own group's (``sync.redcap.delta``).
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from schemas.pull import Watermark
 from sync.addresses import normal
 from sync.config import SiteConfig
 from sync.errors import SyncError
@@ -108,6 +110,8 @@ def _answers(look: _Look, request: Request, now: float) -> bool:
     if look.sighting is None:
         return look.failure is not None and now - look.at <= _OLDEST_FAILURE
     sighting, since = look.sighting, request.since
+    if since is not None and sighting.watermark is not None and _moment(sighting.watermark) < _moment(since):
+        return False  # the site was pulled since by another process: what it holds is newer than this look
     if sighting.complete:
         return True
     if since is None or request.full or look.request.begin is None or request.begin is None:
@@ -115,3 +119,7 @@ def _answers(look: _Look, request: Request, now: float) -> bool:
     if look.request.begin > request.begin or since.design != design_of(sighting.structure):
         return False
     return not sighting.rows.height or columns_of(sighting.rows, sighting.structure) == since.columns
+
+
+def _moment(mark: Watermark) -> tuple[datetime, int]:
+    return mark.at, mark.lines

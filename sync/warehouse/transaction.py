@@ -97,16 +97,15 @@ class SqlSiteTransaction:
         self._note_mapping(frames, mapping_version)
         return total
 
-    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> StoreCounts:
+    def end_records(self, records: Collection[str], *, besides: Collection[str]) -> Mapping[str, StoreCounts]:
         """End rows in forms that have no frame; see the port for the contract."""
         write = self._write("")
-        total = StoreCounts()
+        found: dict[str, StoreCounts] = {}
         for form, slots in self._forms.items() if records else ():
             if form not in besides:
-                ended = form_store.end(write, slots, records)
-                self._rows.add(form, -ended.deleted)
-                total += ended
-        return total
+                found[form] = form_store.end(write, slots, records)
+                self._rows.add(form, -found[form].deleted)
+        return found
 
     def ended_rows(self) -> frozenset[RowKey]:
         """Name the rows that this run has ended."""

@@ -5,7 +5,7 @@ A full night's parts are harmonised and judged in here, one after another, so th
 
 import gzip
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -15,6 +15,7 @@ import structlog
 
 from schemas.frames import FormFrame
 from schemas.pull import Delta
+from schemas.study import Study
 from sync.config import SiteConfig
 from sync.harmonise.plan import SitePlan
 from sync.plural import counted
@@ -182,7 +183,7 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
     had = tx.count_rows(reading.study, delta.renamed.keys()) if delta.renamed else 0
     renamed = Renamed(tx, reading.study, delta)
     # a name that went to another patient begins anew: one's rows are no change of the other's
-    counts, held = tx.end_records(delta.reborn, besides=()), Held()
+    counts, held = _of_study(tx.end_records(delta.reborn, besides=()), reading.study), Held()
     nothing: tuple[FormFrame, ...] = ()
     for judged in catch.judged:
         records = sorted(judged.touched)
@@ -200,10 +201,12 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
         gathered.add(judged)
         nothing = tuple(frame.without_rows() for frame in frames)
         del judged, frames  # or they would stand beside the next part
-    # forms that left the site's project have no frame
-    counts += tx.end_records(delta.gone, besides={frame.form.name for frame in nothing})
     if delta.complete:
         over |= known - delta.record_ids
+    # forms that left the site's project have no frame
+    frameless = tx.end_records(over - delta.reborn, besides={frame.form.name for frame in nothing})
+    counts += _of_study(frameless, reading.study)
+    if delta.complete:
         counts += _end(tx, nothing, known - delta.record_ids, version)
         if known:  # else every row that stands is tonight's
             tx.settle([frame.form.name for frame in nothing], mapping_version=version)
@@ -212,6 +215,12 @@ def _store(night: Night, tx: SiteTransaction, catch: Catch, standing: Standing, 
         have = tx.count_rows(reading.study, delta.renamed.values())
         stood = replace(stood, rows_lost_by_renamed=max(0, had - have))
     return _Stored(counts=counts, held=held, seen=gathered.seen(), stood=stood, notices=gathered.notices)
+
+
+def _of_study(ended: Mapping[str, StoreCounts], study: Study) -> StoreCounts:
+    """Add up what ended in a study's forms; what stands of others was never counted as known."""
+    forms = {form.name for form in study.forms}
+    return sum((counts for form, counts in ended.items() if form in forms), StoreCounts())
 
 
 def _end(tx: SiteTransaction, nothing: tuple[FormFrame, ...], gone: frozenset[str], version: str) -> StoreCounts:

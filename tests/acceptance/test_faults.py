@@ -123,6 +123,7 @@ def test_a_server_that_withholds_the_same_rows_from_every_answer_is_not_believed
     """The log is the only witness: nobody touched the site, and none of its lines says that anything went."""
     with small.serve(tmp_path) as trial:
         small.fill(trial)
+        trial.move(timedelta(hours=5))
         app = trial.app("one")
         assert small.run_night(app).exit_code == 0
         trial.move(timedelta(hours=5))

@@ -171,6 +171,8 @@ def test_the_server_may_say_until_when_to_wait(
         ("-5", "", None),
         ("²", "", None),
         ("Sun, 99 Mar 2026 02:04:04 GMT", "", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "", None),
+        ("Sun, 01 Mar 2026 02:04:04 GMT", "Sun, 01 Mar 2026 02:03:04 +99999999999999", 60),
     ],
 )
 def test_the_pause_that_is_asked_for(asked: str, date: str, seconds: float | None) -> None:

@@ -225,3 +225,22 @@ def test_a_site_that_is_further_behind_makes_a_look_of_its_own(sandbox: Sandbox)
     sources["north"].changes(newer.watermark, known=north, overlap=OVERLAP)
     late = sources["south"].changes(deltas["south"].watermark, known=south, overlap=OVERLAP)
     assert late.snapshot().rows["initials"].to_list() == ["while south was not looking"]
+
+
+def test_a_look_that_is_older_than_what_a_site_holds_is_not_for_it(sandbox: Sandbox) -> None:
+    """Another process, as a person's run by hand, may have stored the site since the look was taken."""
+    url = sandbox.start()
+    shares = Shares()
+    first = {group: opened(group, Shares(), url=url).changes(None) for group in GROUPS}
+    known = {group: pulls.advanced(pulls.nothing_known(), first[group]) for group in GROUPS}
+    sandbox.clock.set(sandbox.clock.local() + timedelta(hours=24))
+    opened("north", shares, url=url).changes(first["north"].watermark, known=known["north"], overlap=OVERLAP)
+    sandbox.clock.set(sandbox.clock.local() + timedelta(minutes=5))
+    trial.enter(sandbox, "R1", "entered since")
+    by_hand = opened("south", Shares(), url=url).changes(
+        first["south"].watermark, known=known["south"], overlap=OVERLAP
+    )
+    held = pulls.advanced(known["south"], by_hand)
+    late = opened("south", shares, url=url).changes(by_hand.watermark, known=held, overlap=OVERLAP)
+    assert not late.parts, "what the site holds already is no news, and nothing older is"
+    assert late.record_ids == {"R1"}

@@ -365,6 +365,7 @@ def test_rows_that_the_server_no_longer_shows_and_the_log_does_not_mention_are_t
     groups(sandbox)
     for record in ("R1", "R2", "R3", "R4"):
         trial.enter(sandbox, record, "there", "day_arm_1")
+    later(sandbox, 3)
     held = mirror(sandbox)
     later(sandbox, 1)
     trial.spirit_away(sandbox, "R1", "day_arm_1")

@@ -201,6 +201,7 @@ def test_a_record_that_is_gone_without_a_trace_brakes_below_the_mass_limit(loose
 
 
 def test_rows_that_are_gone_without_a_trace_from_a_record_that_stays_brake(loose):
+    assert night(loose).exit_code == 0
     rows = loose.handle.project.records.get("R1").rows
     del rows[next(place for place in rows if place[0] == "day_arm_1")]
     loose.write("R2", "day", weight="75")

@@ -39,6 +39,18 @@ def wrong_night(trial: small.Trial, step: timedelta):
     return done
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_what_a_site_deletes_in_the_hour_that_its_clock_shows_twice_is_in_the_log(trial, full):
+    assert night(trial).exit_code == 0
+    assert night(trial).exit_code == 0
+    trial.move(timedelta(minutes=10) - timedelta(days=1))
+    trial.sandbox.clock.set(trial.clock.at - timedelta(hours=1))
+    trial.drop("R1", "extra 2")
+    trial.move(timedelta(days=1))
+    done = night(trial, full=full)
+    assert (done.exit_code, done.stored.deleted) == (0, 1), done.reason
+
+
 @pytest.mark.parametrize("step", [YEARS, -YEARS])
 def test_a_night_under_a_wrong_clock_leaves_nothing_behind(trial, step):
     wrong_night(trial, step)

@@ -147,3 +147,48 @@ def test_a_record_that_is_deleted_ends_its_queries_in_a_removed_form_too(trial):
     (query,) = (query for query in asked(trial) if query.key.record == "R1")
     assert (query.state, query.reason) == (State.CLOSED, "not_applicable")
     assert "R1" not in rows(trial)
+
+
+def figures(trial: small.Trial) -> tuple[int, int]:
+    """Give the rows that the last run noted as known, and those that stand in the forms which are left."""
+    engine = sa.create_engine(trial.apps["one"].config.warehouse.url)
+    with engine.connect() as connection:
+        stand = [connection.execute(sa.text(f"SELECT count(*) FROM {form}")).scalar_one() for form in FORMS]
+    engine.dispose()
+    return trial.apps["one"].warehouse().reader().last_success("all").counts["rows_known"], sum(stand)
+
+
+FORMS = ("person", "visit_form")
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("act", ["delete", "rename"])
+def test_a_record_that_goes_later_counts_no_row_of_a_removed_form(trial, act, full):
+    for number in range(2, 30):
+        place = {"event": "start_arm_1", "instrument": "adverse", "instance": number}
+        trial.handle.set("R1", {"event_text": "made up"}, **place)
+    assert night(trial).exit_code == 0
+    remove_form(trial)
+    accepted(trial)
+    trial.move(timedelta(hours=20))
+    if act == "delete":
+        trial.handle.delete_record("R1")
+    else:
+        trial.handle.rename_record("R1", "S1")
+    done = night(trial, full=full)
+    assert done.exit_code == 0, done.reason
+    known, stand = figures(trial)
+    assert known == stand
+    assert "R1" not in rows(trial)
+    assert verified(trial) == ()
+
+
+def test_a_record_that_goes_while_nothing_is_known_leaves_no_row_of_a_removed_form(trial):
+    remove_form(trial)
+    accepted(trial)
+    trial.handle.delete_record("R1")
+    with trial.apps["one"].warehouse()._engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM site_memory"))
+    assert night(trial).exit_code == 0
+    assert "R1" not in rows(trial)
+    assert verified(trial) == ()
