@@ -123,8 +123,7 @@ class _Judging:
 
     def _judge(self, change: Change) -> None:
         if change.gravity is Gravity.ADDITIVE:
-            hint = self._hint(change)
-            self._go_on(change.sentence + hint, is_heard=bool(hint))
+            self._go_on(change.sentence + self._hint(change), is_heard=bool(self._hint(change)))
             return
         uses = self._uses(change)
         if change.gravity is Gravity.ALTERING:
@@ -139,8 +138,7 @@ class _Judging:
             case Part.FIELD | Part.CHOICE | Part.EXPORT:
                 self._break(change, uses)
             case _:
-                reasons = list(self._reach(change))
-                if reasons:
+                if reasons := list(self._reach(change)):
                     self.stops.append(f"{change.sentence}: {_listed(reasons)}")
                 else:
                     self._go_on(change.sentence + _UNREAD)
