@@ -18,9 +18,9 @@ COLUMNS = [
     Column(key="site", title="Site", whole=True),
     Column(key="began", title="Started", whole=True),
     Column(key="outcome_shown", title="Outcome", whole=True),
-    Column(key="rows_pulled", title="Rows", right=True, whole=True),
+    Column(key="rows_pulled", title="Rows", right=True, whole=True, gives_way=2),
     Column(key="changed", title="+ ~ -", whole=True),
-    Column(key="cells_changed", title="Cells", right=True, whole=True),
+    Column(key="cells_changed", title="Cells", right=True, whole=True, gives_way=1),
     Column(key="moves", title="Queries", whole=True),
     *(
         Column(key=name, title=name, optional=True)

@@ -24,7 +24,7 @@ AGED_DAYS = 14
 
 COLUMNS = [
     Column(key="site", title="Site", style="bold", whole=True),
-    Column(key="name", title="Name", gives_way=4),
+    Column(key="name", title="Name", gives_way=4, least=24),
     Column(key="last_success_ago", title="Last success"),
     Column(key="last_outcome", title="Last outcome"),
     Column(key="open", title="Open", right=True),

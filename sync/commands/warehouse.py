@@ -124,13 +124,13 @@ def history(
         for version in versions
     ]
     columns = [
-        Column(key="since", title="Since"),
-        Column(key="record", title="Record"),
+        Column(key="since", title="Since", whole=True),
+        Column(key="record", title="Record", whole=True),
         Column(key="change", title="Change"),
-        Column(key="other_name", title="Other name"),
+        Column(key="other_name", title="Other name", gives_way=1),
         Column(key="raw", title="As entered"),
         Column(key="value", title="Read as"),
-        Column(key="run_id", title="Run"),
+        Column(key="run_id", title="Run", whole=True, gives_way=2),
     ]
     if not as_json and csv_path is None:
         rows = output.in_zone(rows, "since", app.config.study.zone)
