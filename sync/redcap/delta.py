@@ -91,17 +91,18 @@ def _held_against(
     begin = request.begin if request is not None else sighting.begin
     unexplained = before - groups.keys() - first.traces.deleted
     unexplained |= missing.thinned(delta, sighting, known, request)
+    fresh = own - before - first.named if begin is not None else frozenset()
     again = None
-    if (unexplained or (not own >= before and not own <= before)) and not first.problem:
-        # somebody may have renamed or deleted a record after the log was read and before the lists were, and a look
-        # that is shared may have been another site's, which asked for less of the log
+    if (unexplained or fresh or (not own >= before and not own <= before)) and not first.problem:
+        # somebody may have made, renamed or deleted a record after the log was read and before the lists were, and a
+        # look that is shared may have been another site's, which asked for less of the log
         again = read_log(client, record_field=sighting.structure.record_field, since=begin, now=target.pulled_at)
     book = first if again is None or again.problem else again
     heard = replace(sighting, logbook=book)
     borne = bearers.of(delta, heard, known, groups, request, is_group=target.group is not None)
     delta = _compared(delta, heard, known, groups, borne)
     if book is again and delta.watermark is not None:
-        settled = tuple(sorted({*borne.renamed.values(), *borne.reborn}))
+        settled = tuple(sorted({*borne.renamed.values(), *borne.reborn, *fresh}))
         mark = replace(delta.watermark, settled=settled, settled_at=book.newest, settled_lines=book.lines)
         delta = replace(delta, watermark=mark)
     told = request is not None and covers(book, request) and not missing.is_partial(sighting, known)

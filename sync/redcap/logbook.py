@@ -48,6 +48,8 @@ class Logbook:
     named: frozenset[str] = frozenset()
     #: when each was last named: the minute, and how many of its lines stand before that one
     last_named: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
+    #: when each was last put into a group, or out of one; as ``last_named``
+    moved: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
     #: new names of renamed records; the log does not tell the old ones
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
@@ -91,6 +93,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     """Read the lines of a log (content=log); lines that are not understood are passed over."""
     sets_id = re.compile(rf"(?:^|, ){re.escape(record_field)} = '([^']*)'")
     last_named: dict[str, tuple[datetime, int]] = {}
+    moved: dict[str, tuple[datetime, int]] = {}
     renamed: set[str] = set()
     deleted: set[str] = set()
     created: set[str] = set()
@@ -109,10 +112,12 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         given = str(line.get("record") or "")
         records = {given} if given else _candidates(action["rest"]) if action else set()
         moment = (time or datetime.max, place)  # noqa: DTZ901 -- a server's local time
-        for name in records:
-            last_named[name] = max(moment, last_named.get(name, moment))
         verb = action["verb"].lower() if action else ""
         details = str(line.get("details", ""))
+        for name in records:
+            last_named[name] = max(moment, last_named.get(name, moment))
+            if traces.is_move(details):
+                moved[name] = max(moment, moved.get(name, moment))
         read.append(Line(verb=verb, records=frozenset(records), at=time, details=details))
         kind = None
         if verb == "delete":
@@ -132,6 +137,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         goes_back=goes_back,
         named=frozenset(last_named.keys() | renamed),
         last_named=last_named,
+        moved=moved,
         renamed=frozenset(renamed),
         deleted=frozenset(deleted),
         created=frozenset(created),

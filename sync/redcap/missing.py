@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from schemas.known import ROW_KEY, Known, differing
-from schemas.pull import Delta
+from schemas.pull import Delta, Watermark
 from sync.plural import counted
 from sync.redcap import traces
 from sync.redcap.changes import Request, Sighting, news
 from sync.redcap.logbook import Logbook
-from sync.redcap.names import Kind, follow
+from sync.redcap.names import Kind, NameAct, follow
 
 _SET_BACK = timedelta(hours=2)
 """How far before the last pull a line of after it may seem to be, where nothing says that the clock was set back."""
@@ -28,11 +28,10 @@ def thinned(delta: Delta, sighting: Sighting, known: Known, request: Request | N
 
     Whoever deletes an event, a form or an instance leaves a line that names the record. The server's clock may have
     been set back since, so that a line tells a time before the last pull: by a winter's hour, or by as much as the log
-    itself lets expect. Nothing is said where the
-    project's design or the columns changed, since rows may go with them.
+    itself lets expect. Nothing is said where the project's design or the columns changed, since rows may go with them.
     """
-    since, mark, book = request.since if request else None, delta.watermark, sighting.logbook
-    if since is None or mark is None or (since.columns, since.design) != (mark.columns, mark.design):
+    since, book = request.since if request else None, sighting.logbook
+    if since is None or not _is_laid_out_alike(delta, since):
         return frozenset()
     came = delta.prints
     is_set_back = book.goes_back or (book.newest is not None and book.newest < since.at)
@@ -70,7 +69,7 @@ def explained(
     if not lost:
         pass
     elif book is not None and request is not None:
-        new_names = _excuses(delta, sighting, book, known, seen=seen, request=request)
+        new_names = _excuses(lost, delta, sighting, book, known, seen=seen, request=request)
         untraced = traces.untraced(lost, known.of(lost), book.traces, new_names=new_names)
     elif _hides_groups(delta, sighting, known):
         untraced = len(lost)
@@ -107,22 +106,53 @@ def _hides_groups(delta: Delta, sighting: Sighting, known: Known) -> bool:
 
 
 def _excuses(
-    delta: Delta, sighting: Sighting, book: Logbook, known: Known, *, seen: Collection[str], request: Request
+    lost: Collection[str],
+    delta: Delta,
+    sighting: Sighting,
+    book: Logbook,
+    known: Known,
+    *,
+    seen: Collection[str],
+    request: Request,
 ) -> int:
     """Count the known records that got another name since the last pull, without those of which it is known which.
 
     Each new name took one record away from the name that it had: one that was made since, one that has had another new
     name since, or one that is known. What was given after the lists were made need not be in them. A new name that
-    stands in another group was most likely given there, and explains nothing of this one.
+    stands in another group was most likely given there, and explains nothing of this one; unless the log says that
+    the record went there with its new name, or lets one that is lost go to a group before.
     """
     listed = {name for act in sighting.logbook.acts for name in act.names}
     later = {name for act in book.acts for name in act.names} - listed
     before, blank = known.records(), book.traces.emptied
-    names = follow(news(book, request), known=before, exist={*seen, *sighting.vanished, *later}, blank=blank)
+    heard = news(book, request)
+    names = follow(heard, known=before, exist={*seen, *sighting.vanished, *later}, blank=blank)
     taken_over = delta.reborn - delta.renamed.keys() - names.dead - blank.keys()
-    given = [name for name, kind in names.begun.items() if kind is Kind.NAMED]
-    elsewhere = sum(name in seen and name not in delta.record_ids for name in given)
-    return max(0, names.given - names.passing - names.strays - elsewhere - len(delta.renamed) - len(taken_over))
+    given = {name for name, kind in names.begun.items() if kind is Kind.NAMED}
+    elsewhere = given & set(seen) - delta.record_ids
+    foreign = max(0, _given_there(elsewhere, heard, book) - sum(_moved_since(name, book, request) for name in lost))
+    # a record may not show that was made in a form that is gone; and who was made in another group is named there
+    strays = names.strays if request.since is None or _is_laid_out_alike(delta, request.since) else 0
+    return max(0, names.given - names.passing - max(strays, foreign) - len(delta.renamed) - len(taken_over))
+
+
+def _is_laid_out_alike(delta: Delta, since: Watermark) -> bool:
+    """Tell whether neither the project's design nor the columns changed; rows may go with them, and come."""
+    mark = delta.watermark
+    return mark is not None and (since.columns, since.design) == (mark.columns, mark.design)
+
+
+def _given_there(elsewhere: Collection[str], heard: Collection[NameAct], book: Logbook) -> int:
+    """Count new names in other groups whose records no line moves after it named them."""
+    given_at = {name: act.at for act in heard if act.kind is Kind.NAMED for name in act.names}
+    moved_at = {name: at for name, (at, _) in book.moved.items()}
+    return sum(name not in moved_at or moved_at[name] < (given_at[name] or moved_at[name]) for name in elsewhere)
+
+
+def _moved_since(name: str, book: Logbook, request: Request) -> bool:
+    """Tell whether a line since the last pull puts a record into a group, or out of one."""
+    moved, since = book.moved.get(name), request.since
+    return moved is not None and (since is None or moved >= (since.at, since.lines))
 
 
 def _unseen(delta: Delta, sighting: Sighting, known: Known, seen: Collection[str]) -> int:

@@ -68,7 +68,7 @@ def read(lines: Iterable[Line]) -> Traces:
         elif line.verb == "update" and is_blanking(line.details):
             _latest(emptied, line.records, at)
             blanking.update(line.records)
-        elif line.verb in ("create", "update") and line.details.strip() and not _GROUP.match(line.details):
+        elif line.verb in ("create", "update") and line.details.strip() and not is_move(line.details):
             _latest(lived, line.records, at)
         if line.verb == "create" and line.records:
             made[line.records] = max(made.get(line.records, at), at)
@@ -86,7 +86,12 @@ def read(lines: Iterable[Line]) -> Traces:
 def is_blanking(details: str) -> bool:
     """Tell whether the details of an update set cells to blank and nothing else."""
     text = _INSTANCE.sub("", details)
-    return bool(_BLANK.search(text)) and not _BLANK.sub("", text).strip() and not _GROUP.match(text)
+    return bool(_BLANK.search(text)) and not _BLANK.sub("", text).strip() and not is_move(text)
+
+
+def is_move(details: str) -> bool:
+    """Tell whether the details of a line put a record into a data access group, or out of one, and nothing else."""
+    return bool(_GROUP.match(details))
 
 
 def untraced(gone: Collection[str], known: pl.DataFrame, traces: Traces, *, new_names: int) -> int:

@@ -2,7 +2,7 @@
 
 # ruff: noqa: DTZ001 -- a REDCap server tells local time without a zone
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -103,6 +103,21 @@ def grouped(sandbox: Sandbox) -> None:
     """Put records into groups, so that the server shows who belongs where."""
     for number in range(6):
         sandbox.project("trial").assign_dag(f"R{number}", ("north", "south")[number % 2])
+
+
+def without_adverse_events(sandbox: Sandbox) -> None:
+    """Take a form out of the project; the server keeps its rows and shows none."""
+    project, was = sandbox.project("trial"), trial.STRUCTURE
+    project.change_structure(
+        fields=was.fields[:-1],
+        forms=was.forms[:-1],
+        mapping={**was.mapping, "start_arm_1": ("person",)},
+        repeats={"extra_arm_1": None},
+    )
+    for name in project.record_names():
+        rows = project.project.records.get(name).rows
+        for key in [key for key in rows if key[1] == "adverse"]:
+            del rows[key]
 
 
 def ask(sandbox: Sandbox, **parameters: str) -> None:
@@ -275,6 +290,105 @@ def test_a_new_name_in_another_group_excuses_none_that_is_withheld(sandbox: Sand
     trial.spirit_away(sandbox, "R1")
     delta = follow(south, full=full)
     assert (delta.gone, delta.log_was_read, delta.untraced) == ({"R1"}, True, 1)
+
+
+def moved_after(sandbox: Sandbox) -> None:
+    sandbox.project("trial").rename_record("R0", "S0")
+    sandbox.project("trial").assign_dag("S0", "south")
+
+
+def moved_before(sandbox: Sandbox) -> None:
+    sandbox.project("trial").assign_dag("R0", "south")
+    sandbox.project("trial").rename_record("R0", "S0")
+
+
+def taken_over_and_moved(sandbox: Sandbox) -> None:
+    sandbox.project("trial").delete_record("R2")
+    sandbox.project("trial").rename_record("R0", "R2")
+    sandbox.project("trial").assign_dag("R2", "south")
+
+
+RENAMED_AND_MOVED = [moved_after, moved_before, taken_over_and_moved]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("act", RENAMED_AND_MOVED)
+def test_a_record_that_got_another_name_and_moved_is_no_riddle(
+    sandbox: Sandbox, act: Callable[[Sandbox], None], full: bool
+) -> None:
+    grouped(sandbox)
+    north, south = mirror(sandbox, group="north"), mirror(sandbox, group="south")
+    act(sandbox)
+    deltas = [follow(each, full=full) for each in (north, south)]
+    assert [(delta.log_was_read, delta.untraced) for delta in deltas] == [(True, 0)] * 2
+    assert "R0" in deltas[0].gone
+    assert not deltas[1].gone
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("act", RENAMED_AND_MOVED)
+def test_a_record_that_moves_with_a_new_name_excuses_no_second_one(
+    sandbox: Sandbox, act: Callable[[Sandbox], None], full: bool
+) -> None:
+    grouped(sandbox)
+    north = mirror(sandbox, group="north")
+    act(sandbox)
+    trial.spirit_away(sandbox, "R4")
+    assert follow(north, full=full).untraced == 1
+
+
+@pytest.fixture
+def between(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Give a list whose acts are done at the next pull, after the log is read and before the lists are."""
+    acts: list[Callable[[], None]] = []
+    read_log = changes.read_log
+
+    def then_act(*arguments: object, **named: object) -> Logbook:
+        book = read_log(*arguments, **named)  # type: ignore[arg-type]
+        while acts:
+            acts.pop(0)()
+        return book
+
+    monkeypatch.setattr(changes, "read_log", then_act)
+    return acts
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_record_made_while_a_pull_was_under_way_is_not_made_again_at_the_next(
+    sandbox: Sandbox, between: list[Callable[[], None]], full: bool
+) -> None:
+    """Else its new name, which ended, would be taken for one that nobody known had left."""
+    ungrouped(sandbox)
+    held, project = mirror(sandbox), sandbox.project("trial")
+    between.append(lambda: trial.enter(sandbox, "N1", "made"))
+    assert "N1" in follow(held, full=full).record_ids
+    project.rename_record("N1", "N2")
+    project.delete_record("N2")
+    delta = follow(held, full=full)
+    assert (delta.gone, delta.log_was_read, delta.untraced) == ({"N1"}, True, 0)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_name_that_went_to_another_groups_new_record_leaves_no_riddle(sandbox: Sandbox, full: bool) -> None:
+    grouped(sandbox)
+    north, project = mirror(sandbox, group="north"), sandbox.project("trial")
+    trial.enter(sandbox, "N4", "made")
+    project.assign_dag("N4", "south")
+    project.rename_record("R0", "N5")
+    project.delete_record("N5")
+    project.rename_record("N4", "N5")
+    delta = follow(north, full=full)
+    assert (delta.gone, delta.log_was_read, delta.untraced) == ({"R0"}, True, 0)
+
+
+def test_a_record_made_in_a_form_that_was_taken_away_gave_its_name_to_nobody(sandbox: Sandbox) -> None:
+    ungrouped(sandbox)
+    held, project = mirror(sandbox), sandbox.project("trial")
+    project.rename_record("R0", "N1")
+    trial.enter(sandbox, "N2", "only here", "adverse")
+    without_adverse_events(sandbox)
+    delta = follow(held)
+    assert (delta.log_was_read, delta.untraced) == (True, 0)
 
 
 @pytest.mark.parametrize("full", [False, True])
