@@ -45,6 +45,7 @@ class Event(StrEnum):
     RUN_FINISHED = "run.finished"
     SITE_PULL_STARTED = "site.pull.started"
     SITE_PULL_HALVED = "site.pull.batch_halved"
+    SITE_PULL_REPEATED = "site.pull.repeated"
     SITE_PULL_FINISHED = "site.pull.finished"
     SITE_REQUEST = "site.request"
     SITE_REQUEST_RETRIED = "site.request.retried"

@@ -9,16 +9,19 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
+import structlog
 
 from schemas.fingerprint import structure_fingerprint
 from schemas.known import Known
 from schemas.project import ProjectStructure
 from schemas.pull import Basis, Cost, Watermark
+from sync.errors import SourceUnavailable
 from sync.ports.source import OVERLAP
+from sync.redcap import steady
 from sync.redcap.batches import fetch_whole
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, in_order, joined
@@ -26,6 +29,9 @@ from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
 from sync.redcap.names import NameAct, unseen
 from sync.redcap.pull import Fetched, Target, all_parts, open_reader
 from sync.redcap.reader import Reader
+from sync.telemetry import Event
+
+log = structlog.get_logger()
 
 _DESIGN = "the project's design changed since the last pull, so everything was pulled"
 _COLUMNS = "the server sends other columns than at the last pull, so everything was pulled"
@@ -55,7 +61,9 @@ class Sighting:
     structure: ProjectStructure
     #: the server-local moment from which on changes and the log were asked for
     begin: datetime | None
+    #: as it was read before anything else, and as it stood after everything else; None where that could not be read
     logbook: Logbook
+    heard: Logbook | None
     #: records whose data changed, by the date range
     changed: frozenset[str]
     #: rows without cells (schemas.known.ROW_KEY and group): one or more of each record, all where ``all_keys``; of a
@@ -83,8 +91,21 @@ class Sighting:
 
 
 def look(client: Client, target: Target, request: Request) -> Sighting:
-    """Look at a project; raises as ``sync.ports.source.Source.pull``."""
+    """Look at a project, again where names moved meanwhile; raises as ``sync.ports.source.Source.pull``."""
     reader = open_reader(client, target)
+    for _ in range(steady.LOOKS):
+        seen = _look(client, target, request, reader)
+        heard = steady.heard(client, seen.logbook, seen.structure.record_field)
+        try:
+            steady.check(seen.logbook, heard)
+        except steady.NamesMoved:
+            log.info(Event.SITE_PULL_REPEATED, site=target.site)
+            continue
+        return replace(seen, heard=heard)
+    raise SourceUnavailable(steady.DISTURBED)
+
+
+def _look(client: Client, target: Target, request: Request, reader: Reader) -> Sighting:
     date = client.server_date
     record = reader.structure.record_field
     book = read_log(client, record_field=record, since=request.begin, now=target.pulled_at)
@@ -114,6 +135,7 @@ def look(client: Client, target: Target, request: Request) -> Sighting:
         structure=reader.structure,
         begin=request.begin,
         logbook=book,
+        heard=None,
         changed=frozenset(dated),
         listing=listing,
         all_keys=everything or bool(book.problem),

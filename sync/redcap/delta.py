@@ -2,18 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import polars as pl
 
 from schemas.known import ROW_KEY, Known, differing, differing_rows
 from schemas.parts import Packer, Parts
 from schemas.pull import Cost, Delta, fingerprints
-from sync.redcap import bearers, missing
+from sync.redcap import bearers, missing, steady
 from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, groups_of, in_order, last_groups, of_group, refuse_doubles, without_group
-from sync.redcap.logbook import read_log
+from sync.redcap.logbook import cut, read_log
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
 from sync.redcap.renames import Bearers
@@ -28,7 +29,7 @@ def delta_of(
     """Make the Delta of ``target``'s site; asks only for what concerns this site alone.
 
     Without ``known`` nothing can be called gone, renamed, unchanged or moved; without ``request``, what the site asked
-    for, the log is not believed to be whole. Raises as a pull does.
+    for, the log is not believed to be whole. Raises as a pull does, and NamesMoved where that spoilt it.
     """
     whole = sighting.rows
     reader = Reader(
@@ -43,13 +44,18 @@ def delta_of(
             name: group for name, group in last_groups(sighting.listing).items() if group != target.group
         } | groups
     if known is not None and not sighting.complete:
-        groups |= _unlisted(reader, sorted(known.records() - groups.keys() - sighting.vanished))
+        unlisted = sorted(known.records() - groups.keys() - sighting.vanished)
+        groups |= _unlisted(reader, unlisted)
         wanted = _overlooked(sighting, known, groups, target.group) - set(_ids(whole, sighting))
         if wanted:
             listed = dict.fromkeys(wanted, 1) | counts_of(sighting.listing)
             more, vanished = fetch_whole(reader, wanted, target.batch_records, listed=listed)
             whole = _stacked(whole, more)
             groups = _without({**groups, **groups_of(more, sighting.structure)}, vanished)
+        if unlisted or wanted:
+            heard = steady.heard(client, sighting.heard, sighting.structure.record_field)
+            steady.check(sighting.heard, heard)
+            sighting = replace(sighting, heard=heard)
     own = _own(groups, target.group)
     notices = sighting.notices
     ownerless = without_group(groups, sighting.structure) if target.group is not None else ()
@@ -87,30 +93,39 @@ def _held_against(
     request: Request | None,
 ) -> Delta:
     """Hold what was seen against what is known, and what is gone against the log, read anew where that may be late."""
-    before, first, own = known.records(), sighting.logbook, delta.record_ids
     begin = request.begin if request is not None else sighting.begin
-    unexplained = before - groups.keys() - first.traces.deleted
-    unexplained |= missing.thinned(delta, sighting, known, request)
-    fresh = own - before - first.named if begin is not None else frozenset()
-    again = None
-    if (unexplained or fresh or (not own >= before and not own <= before)) and not first.problem:
-        # somebody may have made, renamed or deleted a record after the log was read and before the lists were, and a
-        # look that is shared may have been another site's, which asked for less of the log
-        again = read_log(client, record_field=sighting.structure.record_field, since=begin, now=target.pulled_at)
-    book = first if again is None or again.problem else again
-    heard = replace(sighting, logbook=book)
-    borne = bearers.of(delta, heard, known, groups, request, is_group=target.group is not None)
-    delta = _compared(delta, heard, known, groups, borne)
-    if book is again and delta.watermark is not None:
-        settled = tuple(sorted({*borne.renamed.values(), *borne.reborn, *fresh}))
-        mark = replace(delta.watermark, settled=settled, settled_at=book.newest, settled_lines=book.lines)
-        delta = replace(delta, watermark=mark)
-    told = request is not None and covers(book, request) and not missing.is_partial(sighting, known)
-    if again is None:
-        told &= begin is not None and sighting.begin is not None and sighting.begin <= begin
-    else:
-        told &= not again.problem
-    return missing.explained(delta, sighting, book if told else None, known, seen=groups.keys(), request=request)
+    has_reach = begin is not None and sighting.begin is not None and sighting.begin <= begin
+    if begin is not None and not has_reach and not sighting.logbook.problem:
+        sighting, has_reach = _reaching(client, target, sighting, begin)
+    borne = bearers.of(delta, sighting, known, groups, request, is_group=target.group is not None)
+    delta = _compared(delta, sighting, known, groups, borne)
+    delta = _settled(delta, sighting, known)
+    told = request is not None and has_reach and covers(sighting.logbook, request)
+    told &= not missing.is_partial(sighting, known)
+    book = sighting.heard if told else None
+    return missing.explained(delta, sighting, book, known, seen=groups.keys(), request=request)
+
+
+def _settled(delta: Delta, sighting: Sighting, known: Known) -> Delta:
+    """Note which of the records that came were made after the log was read: the next pull hears of it then."""
+    mark, heard = delta.watermark, sighting.heard
+    made = {name for act in steady.acts_between(sighting.logbook, heard) for name in act.names}
+    settled = tuple(sorted(made & delta.record_ids - known.records()))
+    if mark is None or heard is None or not settled:
+        return delta
+    mark = replace(mark, settled=settled, settled_at=heard.newest, settled_lines=heard.lines)
+    return replace(delta, watermark=mark)
+
+
+def _reaching(client: Client, target: Target, sighting: Sighting, begin: datetime) -> tuple[Sighting, bool]:
+    """Read more of the log for a look that was another site's, which asked for less; says whether that went well."""
+    field = sighting.structure.record_field
+    book = read_log(client, record_field=field, since=begin, now=target.pulled_at)
+    if book.problem:
+        return sighting, False
+    first = cut(book, sighting.logbook, record_field=field)
+    heard = cut(book, sighting.heard, record_field=field) if sighting.heard is not None else None
+    return replace(sighting, begin=begin, logbook=first, heard=heard), True
 
 
 def _of_all(fetched: Fetched, sighting: Sighting, target: Target) -> Fetched:

@@ -23,6 +23,9 @@ from sync.redcap.traces import Line, Traces
 #: how far a server's own time may lie behind UTC
 _WESTERNMOST = timedelta(hours=12)
 
+_JOINT = timedelta(minutes=1)
+"""REDCap does not say whether a bound belongs to what it bounds."""
+
 #: "Update record (API) 12 (Event 1 (Arm 1: A))": the verb, and what follows it
 _ACTION = re.compile(
     r"(?P<verb>Create|Update|Delete)d? (?:record|response)(?: \((?:API|import|Auto calculation)[^)]*\))? (?P<rest>.+)",
@@ -62,6 +65,8 @@ class Logbook:
     traces: Traces = field(default_factory=Traces)
     #: why it could not be read, else ""
     problem: str = ""
+    #: the lines themselves, newest first: they hold values, so nothing shows them
+    text: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 def read_log(client: Client, *, record_field: str, since: datetime | None, now: datetime) -> Logbook:
@@ -87,6 +92,28 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
     except ReplyFailed:
         return Logbook(problem=NO_ANSWER)
     return replace(book, is_current=_since(after, book.newest) > _since(lines, book.newest))
+
+
+def continued(client: Client, book: Logbook, *, record_field: str) -> Logbook:
+    """Read a log on, from its newest line; raises as the request does. A ``book`` without a line is given back."""
+    if book.newest is None:
+        return book
+    lines = client.log(book.newest - _JOINT)
+    later = [line for line in lines if (time_of(line) or datetime.min) >= book.newest]  # noqa: DTZ901 -- local time
+    before = [line for line in book.text if (time_of(line) or datetime.min) < book.newest]  # noqa: DTZ901
+    return replace(logbook_from([*later, *before], record_field=record_field), is_current=book.is_current)
+
+
+def cut(book: Logbook, end: Logbook, *, record_field: str) -> Logbook:
+    """Leave out what was written after the newest line of another log of the same project, as that was read."""
+    kept: list[Mapping[str, Any]] = []
+    place = 0
+    for line in reversed(book.text):
+        time = time_of(line)
+        place += time is not None and time == end.newest
+        if time is None or end.newest is None or time < end.newest or (time == end.newest and place <= end.lines):
+            kept.append(line)
+    return replace(logbook_from(kept[::-1], record_field=record_field), is_current=book.is_current)
 
 
 def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Logbook:
@@ -144,6 +171,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         acts=tuple(sorted(acts, key=lambda act: act.at or datetime.min)),  # noqa: DTZ901 -- a server's local time
         lines=times[newest] if newest is not None else 0,
         traces=traces.read(read),
+        text=tuple(lines),
     )
 
 

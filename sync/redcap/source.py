@@ -11,7 +11,7 @@ from schemas.project import ProjectStructure, Snapshot
 from schemas.pull import Cost, Delta, Stream, Watermark
 from sync.config import SiteConfig
 from sync.config_transport import TransportConfig
-from sync.errors import SiteMisconfigured
+from sync.errors import SiteMisconfigured, SourceUnavailable
 from sync.ports.clock import Clock
 from sync.ports.source import OVERLAP, Progress, Source
 from sync.ports.standing import Standing
@@ -24,6 +24,7 @@ from sync.redcap.frames import last_groups, without_group
 from sync.redcap.pull import Target, check_group, fetch_structure, pull, stream
 from sync.redcap.shared import Shares, key_of
 from sync.redcap.standing import standing_of
+from sync.redcap.steady import DISTURBED, LOOKS, NamesMoved
 from sync.redcap.transport import Paces, Transport
 from sync.telemetry import Event
 
@@ -91,8 +92,7 @@ class RedcapSource:
         began = self._started()
         client, target = self._work(progress)
         request = Request(since=since, full=full, overlap=overlap)
-        sighting, is_new = self._sighting(client, target, request)
-        delta = delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known, request)
+        delta = self._changes(client, target, known, request)
         self._finished(
             delta.head,
             began,
@@ -103,6 +103,19 @@ class RedcapSource:
         )
         return delta
 
+    def _changes(self, client: Client, target: Target, known: Known | None, request: Request) -> Delta:
+        """Look until no name moves meanwhile; the first look may be one that is shared."""
+        for number in range(LOOKS):
+            if number == 0:
+                sighting, is_new = self._sighting(client, target, request)
+            else:
+                sighting, is_new = self._look(client, target, request), True
+            try:
+                return delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known, request)
+            except NamesMoved:
+                log.info(Event.SITE_PULL_REPEATED, site=self._site.slug)
+        raise SourceUnavailable(DISTURBED)
+
     def batches(self, progress: Progress | None = None) -> Stream:
         """Begin a full pull that comes in batches."""
         self._started()
@@ -111,16 +124,22 @@ class RedcapSource:
     def _sighting(self, client: Client, target: Target, request: Request) -> tuple[Sighting, bool]:
         """Look at the project, alone or together with the sites that share it; says whether the look is new."""
         if self._shares is None:
-            return look(client, target, request), True
+            return self._look(client, target, request), True
         sighting, is_new = self._shares.sighting(
             key_of(self._site, self._token),
             self._site.slug,
             request,
             self._clock.monotonic,
-            lambda: look(client, replace(target, group=None, is_shared=True), request),
+            lambda: self._look(client, target, request),
         )
         check_group(sighting.structure, self._site.group)
         return sighting, is_new
+
+    def _look(self, client: Client, target: Target, request: Request) -> Sighting:
+        """Look at the project, at all of it where sites share it."""
+        if self._shares is not None:
+            target = replace(target, group=None, is_shared=True)
+        return look(client, target, request)
 
     def _work(self, progress: Progress | None = None) -> tuple[Client, Target]:
         """Make a client for one piece of work (PyCap remembers dictionaries for as long as it lives) and its time."""

@@ -8,6 +8,7 @@ ones.
 
 import os
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,6 +47,8 @@ LONG = bool(os.environ.get("SYNCLINE_LONG"))
 class Histories(RuleBasedStateMachine):
     groups: tuple[str, ...] = ()
     token = small.TOKEN
+    followed = FOLLOWED
+    HOUR = timedelta(hours=1)
 
     @initialize()
     def begin(self) -> None:
@@ -58,7 +61,7 @@ class Histories(RuleBasedStateMachine):
         more = '[schedule]\nweekly_full = "sun"'
         self.apps = {
             name: self.trial.app(name, groups=self.groups, token=self.token, brakes=f"{brakes}\n{more}")
-            for name in FOLLOWED
+            for name in self.followed
         }
         self.redefined = 0
         self.night(full=False)
@@ -70,6 +73,10 @@ class Histories(RuleBasedStateMachine):
 
     # --- the editor
 
+    def edit(self, act: Callable[[], None]) -> None:
+        """Do what the editor does, now."""
+        act()
+
     @property
     def people(self) -> list[str]:
         return self.trial.handle.record_names()
@@ -78,31 +85,39 @@ class Histories(RuleBasedStateMachine):
     def write(self, name: str, place: str, data: st.DataObject) -> None:
         known = {each.field_name for each in self.trial.handle.structure.fields}
         column = data.draw(st.sampled_from([c for c in small.PLACES[place][3] if c.partition("___")[0] in known]))
-        self.trial.write(name, place, **{column: data.draw(st.sampled_from(VALUES[column]))})
+        value = data.draw(st.sampled_from(VALUES[column]))
+        self.edit(lambda: self.trial.write(name, place, **{column: value}))
 
     @rule(name=st.sampled_from(NAMES), place=st.sampled_from(PLACES))
     def drop(self, name: str, place: str) -> None:
-        record = self.trial.handle.project.records.get(name)
-        if record is not None and len(record.rows) > 1:
-            self.trial.drop(name, place)
+        def act() -> None:
+            record = self.trial.handle.project.records.get(name)
+            if record is not None and len(record.rows) > 1:
+                self.trial.drop(name, place)
+
+        self.edit(act)
 
     @rule(name=st.sampled_from(NAMES))
     def delete(self, name: str) -> None:
-        if len(self.people) > 2:
-            self.trial.handle.delete_record(name)
+        self.edit(lambda: self.trial.handle.delete_record(name) if len(self.people) > 2 else None)
 
     @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
     def rename(self, old: str, new: str) -> None:
-        if old in self.people and new not in self.people:
-            self.trial.handle.rename_record(old, new)
+        def act() -> None:
+            if old in self.people and new not in self.people:
+                self.trial.handle.rename_record(old, new)
+
+        self.edit(act)
 
     @rule(name=st.sampled_from(NAMES), group=st.sampled_from(["", "north", "south"]))
     def move(self, name: str, group: str) -> None:
-        if name in self.people:
-            self.trial.handle.assign_dag(name, group)
+        self.edit(lambda: self.trial.handle.assign_dag(name, group) if name in self.people else None)
 
     @rule(what=st.sampled_from(["limit", "label", "choice", "field", "type", "required"]))
     def redefine(self, what: str) -> None:
+        self.edit(lambda: self.do_redefine(what))
+
+    def do_redefine(self, what: str) -> None:
         handle, self.redefined = self.trial.handle, self.redefined + 1
         match what:
             case "limit":
@@ -169,7 +184,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(full=st.sampled_from([False, False, False, True]))
     def night(self, full: bool) -> None:
-        self.trial.move(timedelta(hours=1))
+        self.trial.move(self.HOUR)
         before = self.trial.dump("incremental") if self.trial.sandbox.faults.active() else None
         done = small.run_night(self.apps["incremental"], full=full, allow_mass_change=True)
         self.trial.sandbox.faults.clear()
@@ -242,7 +257,7 @@ class HistoriesInParts(Histories):
         parts.PART_ROWS = self.part_rows
 
 
-def _effort(examples: int, steps: int) -> settings:
+def effort(examples: int, steps: int) -> settings:
     return settings(
         max_examples=examples * (20 if LONG else 1),
         stateful_step_count=steps * (2 if LONG else 1),
@@ -254,10 +269,10 @@ def _effort(examples: int, steps: int) -> settings:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = _effort(4, 15)
+TestHistories.settings = effort(4, 15)
 TestHistoriesOfGroups = HistoriesOfGroups.TestCase
-TestHistoriesOfGroups.settings = _effort(4, 15)
+TestHistoriesOfGroups.settings = effort(4, 15)
 TestHistoriesInParts = HistoriesInParts.TestCase
-TestHistoriesInParts.settings = _effort(2, 10)
+TestHistoriesInParts.settings = effort(2, 10)
 TestHistoriesWithoutLog = HistoriesWithoutLog.TestCase
-TestHistoriesWithoutLog.settings = _effort(2, 12)
+TestHistoriesWithoutLog.settings = effort(2, 12)

@@ -1,10 +1,11 @@
 """Incremental pulls against the sandbox, case by case. All records are made up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from schemas import pull as pulls
@@ -16,6 +17,7 @@ from sync.sandbox.dictionary import Field
 from sync.sandbox.faults import Fault, Mode
 from sync.sandbox.people import User
 from sync.sandbox.sandbox import Sandbox
+from tests.interruptions import Interruptions
 from tests.redcap import trial
 from tests.redcap.test_changes_machine import Mirror
 
@@ -359,6 +361,66 @@ def test_the_stream_of_an_empty_project_has_no_frames() -> None:
         stream = Mirror(sandbox.start(), trial.TOKEN, None).source.batches()
         assert stream.records == 0
         assert list(stream.frames) == []
+
+
+SWAP = (("R1", "T"), ("R2", "R1"), ("T", "R2"))
+
+
+def initials(held: Mirror) -> dict[str, str]:
+    """Give each record's initials, which tell who it is."""
+    rows = held.rows.filter(pl.col("initials").is_not_null())
+    return dict(rows.select("record_id", "initials").iter_rows())
+
+
+def swap(sandbox: Sandbox) -> None:
+    for old, new in SWAP:
+        sandbox.project("trial").rename_record(old, new)
+
+
+def doing(sandbox: Sandbox, request: int, act: Callable[[], None], times: int = 1) -> Interruptions:
+    """Do something before a request of the next pull, and before as many later ones."""
+    acts = Interruptions()
+    for number in range(times):
+        acts.add(request + number, act)
+    return acts
+
+
+@pytest.mark.parametrize("request_number", range(8, 18))
+def test_names_that_move_while_a_pull_is_under_way_are_heard_of_at_once(sandbox: Sandbox, request_number: int) -> None:
+    """Whenever it is: rows that came under a name are never taken for those of who bore it before."""
+    held = mirror(sandbox)
+    later(sandbox)
+    trial.enter(sandbox, "R1", "changed", "day_arm_1")
+    acts = doing(sandbox, request_number, lambda: swap(sandbox))
+    told = []
+    for _ in range(3):
+        was = initials(held)
+        with acts.during(sandbox):
+            delta = follow(held)
+        told.append(bool(delta.renamed))
+        assert delta.renamed == ({"R1": "R2", "R2": "R1"} if told[-1] else {})
+        assert initials(held) == {delta.renamed.get(name, name): text for name, text in was.items()}
+    assert sorted(told) == [False, False, True]
+
+
+def test_names_that_move_all_the_time_stop_a_pull(sandbox: Sandbox) -> None:
+    held = mirror(sandbox)
+    later(sandbox)
+    before = held.known
+    acts = doing(sandbox, 8, lambda: swap(sandbox), times=60).during(sandbox)
+    with acts, pytest.raises(SourceUnavailable, match=r"renamed or deleted each time .* run the site again"):
+        follow(held)
+    assert held.known is before
+    assert not follow(held).gone
+
+
+def test_records_made_all_the_time_stop_nothing(sandbox: Sandbox) -> None:
+    held = mirror(sandbox)
+    later(sandbox)
+    names = (f"N{number}" for number in range(100))
+    with doing(sandbox, 8, lambda: trial.enter(sandbox, next(names), "made"), times=20).during(sandbox):
+        follow(held)
+    assert len(follow(held).record_ids) > len(held.known.records()) - 1
 
 
 def test_a_rename_between_the_log_and_the_lists_is_not_lost(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """Whatever sites do between two incremental pulls, a mirror that applies them equals a full pull, and renames are told
 from deletions. Over real HTTP against the sandbox; faults come between."""
 
+import os
+from collections.abc import Callable
 from datetime import timedelta
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -15,10 +17,12 @@ from sync.ports.source import Source
 from sync.redcap.source import open_source
 from sync.redcap.transport import Paces
 from sync.sandbox.faults import Fault, Mode
+from tests.interruptions import Interruptions
 from tests.redcap import trial
 from tests.redcap.fake import FakeClock
 
 NAMES = [f"R{n}" for n in range(7)]
+LONG = bool(os.environ.get("SYNCLINE_LONG"))
 FAULTS = [Mode.RESET, Mode.GATEWAY_TIMEOUT, Mode.TRUNCATED, Mode.EMPTY_BODY, Mode.SSO, Mode.OUT_OF_MEMORY]
 
 
@@ -32,8 +36,6 @@ class Mirror:
         self.rows = trial.pl.DataFrame()
         self.known = pulls.nothing_known()
         self.mark: pulls.Watermark | None = None
-        #: name -> person, at the last successful pull
-        self.people: dict[str, int] = {}
 
     def follow(self, *, full: bool, overlap: timedelta) -> pulls.Delta:
         delta = self.source.changes(self.mark, known=self.known, full=full, overlap=overlap)
@@ -54,6 +56,10 @@ class Nights(RuleBasedStateMachine):
         url = self.sandbox.start()
         self.mirrors = {group: Mirror(url, self.token, group) for group in (None, "north")}
         self.people: dict[str, int] = {}
+        #: text -> who wrote it; the contents of a record tell who it is, whatever its name was when it was read
+        self.writers: dict[str, int] = {}
+        self.interruptions = Interruptions()
+        self.after: int | None = None
         self.texts = 0
         self.born = 0
         for name in NAMES[:4]:
@@ -66,35 +72,65 @@ class Nights(RuleBasedStateMachine):
         if hasattr(self, "sandbox"):
             self.sandbox.stop()
 
+    def edit(self, act: Callable[[], None]) -> None:
+        """Do what the editor does, now or before a request of the next pull."""
+        if self.after is None:
+            act()
+        else:
+            self.interruptions.add(self.after, act)
+            self.after = None
+
+    @rule(request=st.integers(6, 16))
+    def soon(self, request: int) -> None:
+        self.after = request
+
     @rule(name=st.sampled_from(NAMES), place=st.sampled_from(sorted(trial.PLACES)))
     def write(self, name: str, place: str) -> None:
+        self.edit(lambda: self.do_write(name, place))
+
+    def do_write(self, name: str, place: str) -> None:
         self.texts += 1
         if name not in self.people:
             self.born += 1
             self.people[name] = self.born
+        self.writers[f"text {self.texts}"] = self.people[name]
         trial.enter(self.sandbox, name, f"text {self.texts}", place)
 
     @rule(name=st.sampled_from(NAMES), place=st.sampled_from(sorted(trial.PLACES)))
     def drop_row(self, name: str, place: str) -> None:
-        record = self.handle.project.records.get(name)
-        if record is not None and len(record.rows) > 1:
-            trial.drop(self.sandbox, name, place)
+        def act() -> None:
+            record = self.handle.project.records.get(name)
+            if record is not None and len(record.rows) > 1:
+                trial.drop(self.sandbox, name, place)
+
+        self.edit(act)
 
     @rule(name=st.sampled_from(NAMES))
     def delete(self, name: str) -> None:
-        if self.people.pop(name, None):
-            self.handle.delete_record(name)
+        self.edit(lambda: self.handle.delete_record(name) if self.people.pop(name, None) else None)
 
     @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
     def rename(self, old: str, new: str) -> None:
-        if old in self.people and new not in self.people:
-            self.people[new] = self.people.pop(old)
-            self.handle.rename_record(old, new)
+        def act() -> None:
+            if old in self.people and new not in self.people:
+                self.people[new] = self.people.pop(old)
+                self.handle.rename_record(old, new)
+
+        self.edit(act)
+
+    @rule(one=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
+    def swap(self, one: str, other: str) -> None:
+        def act() -> None:
+            if one != other and {one, other} <= self.people.keys():
+                for old, new in ((one, "T"), (other, one), ("T", other)):
+                    self.handle.rename_record(old, new)
+                self.people[one], self.people[other] = self.people[other], self.people[one]
+
+        self.edit(act)
 
     @rule(name=st.sampled_from(NAMES), group=st.sampled_from(["", "north", "south"]))
     def move(self, name: str, group: str) -> None:
-        if name in self.people:
-            self.handle.assign_dag(name, group)
+        self.edit(lambda: self.handle.assign_dag(name, group) if name in self.people else None)
 
     @rule(minutes=st.integers(1, 2000))
     def wait(self, minutes: int) -> None:
@@ -118,29 +154,40 @@ class Nights(RuleBasedStateMachine):
     )
     def pull(self, group: str | None, full: bool, overlap: int) -> None:
         mirror = self.mirrors[group]
-        try:
-            delta = mirror.follow(full=full, overlap=timedelta(hours=overlap))
-        except SyncError:
-            self.sandbox.faults.clear()
-            delta = mirror.follow(full=full, overlap=timedelta(hours=overlap))
+        before, told = self.people_of(mirror), timedelta(hours=overlap)
+        with self.interruptions.during(self.sandbox):
+            try:
+                delta = mirror.follow(full=full, overlap=told)
+            except SyncError:
+                self.sandbox.faults.clear()
+                delta = mirror.follow(full=full, overlap=told)
         self.sandbox.faults.clear()
+        self.judge(mirror, delta, before)
+        if self.interruptions.done:
+            before = self.people_of(mirror)
+            delta = mirror.follow(full=full, overlap=told)
+            self.judge(mirror, delta, before)
         whole = mirror.source.pull()
         assert trial.ordered(mirror.rows) == trial.ordered(whole.rows)
         assert delta.record_ids == set(whole.rows["record_id"])
         prints = pulls.fingerprints(whole.rows, "record_id")
         assert mirror.known.frame().sort(ROW_KEY).equals(prints.sort(ROW_KEY))
         assert not delta.missed
-        assert delta.untraced == 0, "an honest change was called a record gone without a trace"
-        self.judge_renames(mirror, delta)
-        mirror.people = {name: self.people[name] for name in delta.record_ids}
 
-    def judge_renames(self, mirror: Mirror, delta: pulls.Delta) -> None:
-        now = {person: name for name, person in self.people.items() if name in delta.record_ids}
-        new = {name: now[person] for name, person in mirror.people.items() if now.get(person, name) != name}
+    def people_of(self, mirror: Mirror) -> dict[str, int]:
+        """Tell by what the mirror's records hold who they are."""
+        cells = [(row[0], cell) for row in mirror.rows.iter_rows() for cell in row]
+        return {name: self.writers[cell] for name, cell in cells if cell in self.writers}
+
+    def judge(self, mirror: Mirror, delta: pulls.Delta, before: dict[str, int]) -> None:
+        assert delta.untraced == 0, "an honest change was called a record gone without a trace"
+        people = self.people_of(mirror)
+        assert delta.gone == before.keys() - delta.record_ids
+        now = {person: name for name, person in people.items()}
+        new = {name: now[person] for name, person in before.items() if now.get(person, name) != name}
         assert delta.renamed.items() <= new.items()
-        assert delta.gone == mirror.people.keys() - delta.record_ids
         if self.frozen:
-            others = {name for name in delta.record_ids if mirror.people.get(name, 0) not in (0, self.people[name])}
+            others = {name for name in people if before.get(name, 0) not in (0, people[name])}
             assert others <= delta.reborn, "another's name was taken for the same record"
             assert delta.reborn <= delta.prints.records()
 
@@ -150,7 +197,13 @@ class NightsWithoutLog(Nights):
     frozen = False
 
 
-quick = settings(max_examples=12, stateful_step_count=25, deadline=None)
+quick = settings(
+    max_examples=12 * (20 if LONG else 1),
+    stateful_step_count=25,
+    deadline=None,
+    # shrinking would take minutes
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 TestNights = Nights.TestCase
 TestNights.settings = quick
 TestNightsWithoutLog = NightsWithoutLog.TestCase
