@@ -179,7 +179,7 @@ def main() -> None:
     with running(design) as server, tempfile.TemporaryDirectory() as folder:
         clock = Ahead()
         # the weekly full pull is not due before the measurement is over
-        weekly = f"{clock.now() + timedelta(hours=50):%a}".lower()
+        weekly = f"{clock.now() + timedelta(days=6):%a}".lower()
         app = program.build(Path(folder), server.url, batch=given.batch, clock=clock, weekly=weekly)
 
         def night(title: str, *, full: bool, after: int = 3) -> tuple[float, Served]:

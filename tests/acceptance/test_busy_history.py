@@ -96,6 +96,6 @@ class BusyHistoriesOfGroups(BusyHistories):
 
 
 TestBusyHistories = BusyHistories.TestCase
-TestBusyHistories.settings = effort(4, 15)
+TestBusyHistories.settings = effort(2, 12)
 TestBusyHistoriesOfGroups = BusyHistoriesOfGroups.TestCase
-TestBusyHistoriesOfGroups.settings = effort(4, 15)
+TestBusyHistoriesOfGroups.settings = effort(2, 12)

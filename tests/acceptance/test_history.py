@@ -269,10 +269,10 @@ def effort(examples: int, steps: int) -> settings:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = effort(4, 15)
+TestHistories.settings = effort(3, 12)
 TestHistoriesOfGroups = HistoriesOfGroups.TestCase
-TestHistoriesOfGroups.settings = effort(4, 15)
+TestHistoriesOfGroups.settings = effort(3, 12)
 TestHistoriesInParts = HistoriesInParts.TestCase
-TestHistoriesInParts.settings = effort(2, 10)
+TestHistoriesInParts.settings = effort(2, 8)
 TestHistoriesWithoutLog = HistoriesWithoutLog.TestCase
-TestHistoriesWithoutLog.settings = effort(2, 12)
+TestHistoriesWithoutLog.settings = effort(2, 10)
