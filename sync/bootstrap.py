@@ -182,6 +182,9 @@ class App:
     def _mapping(self, site: SiteConfig) -> SiteMapping | None:
         study = self.study
         if study is None:
+            if site.mapping is not None:
+                problem = f'sites.{site.slug}.mapping: study.definition is "{DICTIONARY}", which nothing maps to'
+                raise SiteMisconfigured([f"{problem}; remove the line, or name a study in study.definition"])
             return None
         if site.mapping is None:
             raise SiteMisconfigured(
