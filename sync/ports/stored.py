@@ -88,11 +88,11 @@ class RunRow:
 
     site: str
     run_id: str
-    #: "full", "incremental" …
+    #: "full", "incremental"; "" where a killed run could not tell
     kind: str
     started: datetime
     finished: datetime | None
-    #: ok, unreachable, refused, braked, locked, failed
+    #: ok, unreachable, refused, braked, locked, failed, killed
     outcome: str
     exit_code: int
     #: rows_pulled, findings …: whatever JSON can hold, no values of patients

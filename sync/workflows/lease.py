@@ -18,7 +18,7 @@ import structlog
 from sync import errors
 from sync.config import SiteConfig
 from sync.ports.application import Application
-from sync.ports.stored import LeaseRow
+from sync.ports.stored import LeaseRow, RunRow
 from sync.ports.warehouse import Warehouse
 from sync.workflows.results import SiteResult
 
@@ -59,6 +59,7 @@ def _beat(app: Application, warehouse: Warehouse, site: str, run_id: str, ended:
             if is_taken:
                 warehouse.beat(site, run_id, at=now)
             else:
+                _note_killed(warehouse, site, run_id)
                 warehouse.take_lease(
                     LeaseRow(site=site, run_id=run_id, holder=holder, taken_at=taken_at, heartbeat_at=now)
                 )
@@ -72,6 +73,29 @@ def _beat(app: Application, warehouse: Warehouse, site: str, run_id: str, ended:
             warehouse.drop_lease(site, run_id)
             return
         threading.Event().wait(_LONGEST_END / _DROP_TRIES / 2)
+
+
+def _note_killed(warehouse: Warehouse, site: str, run_id: str) -> None:
+    """Note the run that left its lease: under the site's lock it is known to be no more, and to have stored nothing."""
+    left = warehouse.reader().lease(site)
+    if left is None or left.run_id == run_id:
+        return
+    reason = (
+        "the run ended without a word while it worked here (killed, or the machine went down; finished: its last sign"
+        " of life); nothing of this site was changed, and the next run makes up for it"
+    )
+    warehouse.record_run(
+        RunRow(
+            site=site,
+            run_id=left.run_id,
+            kind="",
+            started=left.taken_at,
+            finished=left.heartbeat_at,
+            outcome="killed",
+            exit_code=errors.Stopped.exit_code,
+            reason=reason,
+        )
+    )
 
 
 def locked_out(app: Application, site: SiteConfig, error: errors.SiteLocked) -> SiteResult:

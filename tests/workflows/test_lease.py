@@ -75,6 +75,38 @@ def test_a_run_at_work_is_shown_and_named_to_who_is_locked_out(trial, warehouse_
     assert standing(app) is None, "dropped at the end"
 
 
+def test_a_run_that_was_killed_stands_in_the_list_once_the_next_one_begins(trial, warehouse_url):
+    """Its lease is left, and whoever has the lock now knows that nobody works under it."""
+    app = trial.app("one", warehouse=warehouse_url)
+    assert small.run_night(app).exit_code == 0
+    began = trial.clock.at + timedelta(hours=1)
+    left = LeaseRow(
+        site="all", run_id="dead", holder="elsewhere:7", taken_at=began, heartbeat_at=began + timedelta(minutes=3)
+    )
+    app.warehouse().take_lease(left)
+    trial.move(timedelta(hours=24))
+    done = small.run_night(app)
+    newest, killed, _ = app.warehouse().reader().runs(site="all")
+    assert (newest.run_id, newest.outcome) == (done.run_id, "ok")
+    assert (killed.run_id, killed.outcome, killed.exit_code) == ("dead", "killed", 75)
+    assert (killed.started, killed.finished) == (left.taken_at, left.heartbeat_at)
+    assert "nothing of this site was changed" in killed.reason
+    small.run_night(app)
+    assert len(app.warehouse().reader().runs(site="all")) == 4, "it is noted once"
+
+
+def test_a_run_whose_lease_could_not_be_dropped_was_not_killed(trial):
+    app = trial.app("one")
+    first = small.run_night(app)
+    at = trial.clock.at
+    app.warehouse().take_lease(
+        LeaseRow(site="all", run_id=first.run_id, holder="elsewhere:7", taken_at=at, heartbeat_at=at)
+    )
+    trial.move(timedelta(hours=24))
+    small.run_night(app)
+    assert [row.outcome for row in app.warehouse().reader().runs(site="all")] == ["ok", "ok"]
+
+
 def test_a_warehouse_that_is_busy_costs_a_sign_of_life_and_no_time(trial):
     app = trial.app("one")
     app.warehouse().upgrade()
