@@ -86,7 +86,12 @@ class Histories(RuleBasedStateMachine):
         known = {each.field_name for each in self.trial.handle.structure.fields}
         column = data.draw(st.sampled_from([c for c in small.PLACES[place][3] if c.partition("___")[0] in known]))
         value = data.draw(st.sampled_from(VALUES[column]))
-        self.edit(lambda: self.trial.write(name, place, **{column: value}))
+
+        def act() -> None:
+            if column.partition("___")[0] in self.trial.handle.structure.field_by_name:
+                self.trial.write(name, place, **{column: value})
+
+        self.edit(act)
 
     @rule(name=st.sampled_from(NAMES), place=st.sampled_from(PLACES))
     def drop(self, name: str, place: str) -> None:
@@ -113,7 +118,7 @@ class Histories(RuleBasedStateMachine):
     def move(self, name: str, group: str) -> None:
         self.edit(lambda: self.trial.handle.assign_dag(name, group) if name in self.people else None)
 
-    @rule(what=st.sampled_from(["limit", "label", "choice", "field", "type", "required"]))
+    @rule(what=st.sampled_from(["limit", "label", "choice", "field", "type", "required", "gone"]))
     def redefine(self, what: str) -> None:
         self.edit(lambda: self.do_redefine(what))
 
@@ -130,9 +135,16 @@ class Histories(RuleBasedStateMachine):
                 more = f"{old} | {20 + self.redefined}, New"
                 fields = small.with_field(handle.structure, "sex", select_choices_or_calculations=more)
             case "type":
+                if "height" not in handle.structure.field_by_name:
+                    return
                 was = handle.structure.field_by_name["height"].text_validation_type_or_show_slider_number
                 changes = {"text_validation_type_or_show_slider_number": "" if was else "number"}
                 fields = small.with_field(handle.structure, "height", **changes)
+            case "gone":
+                fields = tuple(each for each in handle.structure.fields if each.field_name != "height")
+                if len(fields) == len(handle.structure.fields):  # it comes back, where it stood
+                    place = next(n for n, each in enumerate(fields) if each.field_name == "weight") + 1
+                    fields = (*fields[:place], small.STRUCTURE.field_by_name["height"], *fields[place:])
             case "required":
                 was = handle.structure.field_by_name["weight"].required_field
                 fields = small.with_field(handle.structure, "weight", required_field="" if was else "y")
