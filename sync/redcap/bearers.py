@@ -45,7 +45,11 @@ def _by_log(
 ) -> Bearers:
     book, before, came = sighting.logbook, known.records(), delta.prints
     names = follow(
-        news(book, request), known=before, exist=groups.keys() | sighting.vanished, blank=book.traces.emptied
+        news(book, request),
+        known=before,
+        exist=groups.keys() | sighting.vanished,
+        blank=book.traces.emptied,
+        elsewhere=groups.keys() - delta.record_ids,
     )
     # who was moved to another group keeps the name, but for one whose name went to somebody else there
     gone = {name for name in before - delta.record_ids if name not in groups or name in names.begun}

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import polars as pl
-import structlog
 
 from schemas.fingerprint import structure_fingerprint
 from schemas.known import Known
 from schemas.project import ProjectStructure
 from schemas.pull import Basis, Cost, Watermark
-from sync.errors import SourceUnavailable
 from sync.ports.source import OVERLAP
 from sync.redcap import steady
 from sync.redcap.batches import fetch_whole
@@ -29,9 +27,6 @@ from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
 from sync.redcap.names import NameAct, unseen
 from sync.redcap.pull import Fetched, Target, all_parts, open_reader
 from sync.redcap.reader import Reader
-from sync.telemetry import Event
-
-log = structlog.get_logger()
 
 _DESIGN = "the project's design changed since the last pull, so everything was pulled"
 _COLUMNS = "the server sends other columns than at the last pull, so everything was pulled"
@@ -91,18 +86,10 @@ class Sighting:
 
 
 def look(client: Client, target: Target, request: Request) -> Sighting:
-    """Look at a project, again where names moved meanwhile; raises as ``sync.ports.source.Source.pull``."""
+    """Look at a project; raises as ``sync.ports.source.Source.pull``."""
     reader = open_reader(client, target)
-    for _ in range(steady.LOOKS):
-        seen = _look(client, target, request, reader)
-        heard = steady.heard(client, seen.logbook, seen.structure.record_field)
-        try:
-            steady.check(seen.logbook, heard)
-        except steady.NamesMoved:
-            log.info(Event.SITE_PULL_REPEATED, site=target.site)
-            continue
-        return replace(seen, heard=heard)
-    raise SourceUnavailable(steady.DISTURBED)
+    seen = _look(client, target, request, reader)
+    return replace(seen, heard=steady.heard(client, seen.logbook, seen.structure.record_field))
 
 
 def _look(client: Client, target: Target, request: Request, reader: Reader) -> Sighting:

@@ -11,10 +11,11 @@ from schemas.parts import Packer, Parts
 from schemas.pull import Cost, Delta, fingerprints
 from sync.redcap import bearers, missing, steady
 from sync.redcap.batches import fetch_whole
-from sync.redcap.changes import Request, Sighting, covers
+from sync.redcap.changes import Request, Sighting, covers, news
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, groups_of, in_order, last_groups, of_group, refuse_doubles, without_group
 from sync.redcap.logbook import cut, read_log
+from sync.redcap.names import Kind, renames
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
 from sync.redcap.renames import Bearers
@@ -53,9 +54,7 @@ def delta_of(
             whole = _stacked(whole, more)
             groups = _without({**groups, **groups_of(more, sighting.structure)}, vanished)
         if unlisted or wanted:
-            heard = steady.heard(client, sighting.heard, sighting.structure.record_field)
-            steady.check(sighting.heard, heard)
-            sighting = replace(sighting, heard=heard)
+            sighting = replace(sighting, heard=steady.heard(client, sighting.heard, sighting.structure.record_field))
     own = _own(groups, target.group)
     notices = sighting.notices
     ownerless = without_group(groups, sighting.structure) if target.group is not None else ()
@@ -97,6 +96,7 @@ def _held_against(
     has_reach = begin is not None and sighting.begin is not None and sighting.begin <= begin
     if begin is not None and not has_reach and not sighting.logbook.problem:
         sighting, has_reach = _reaching(client, target, sighting, begin)
+    _refuse_disturbed(delta, sighting, known, groups, request)
     borne = bearers.of(delta, sighting, known, groups, request, is_group=target.group is not None)
     delta = _compared(delta, sighting, known, groups, borne)
     delta = _settled(delta, sighting, known)
@@ -106,10 +106,28 @@ def _held_against(
     return missing.explained(delta, sighting, book, known, seen=groups.keys(), request=request)
 
 
+def _refuse_disturbed(
+    delta: Delta, sighting: Sighting, known: Known, groups: Mapping[str, str | None], request: Request | None
+) -> None:
+    """Raise NamesMoved where names of the site were given or ended between the reading of the log and its end."""
+    heard, before = sighting.heard, known.records()
+    between = steady.acts_between(sighting.logbook, heard)
+    if heard is None or not between:
+        return
+    acts = renames(
+        news(heard, request) if request is not None else heard.acts,
+        known=before or frozenset(sighting.listing["record"]),
+        blank=heard.traces.emptied,
+        elsewhere=groups.keys() - delta.record_ids,
+    )
+    steady.check(between, acts, before | delta.record_ids)
+
+
 def _settled(delta: Delta, sighting: Sighting, known: Known) -> Delta:
     """Note which of the records that came were made after the log was read: the next pull hears of it then."""
     mark, heard = delta.watermark, sighting.heard
-    made = {name for act in steady.acts_between(sighting.logbook, heard) for name in act.names}
+    acts = steady.acts_between(sighting.logbook, heard)
+    made = {name for act in acts if act.kind is Kind.MADE for name in act.names}
     settled = tuple(sorted(made & delta.record_ids - known.records()))
     if mark is None or heard is None or not settled:
         return delta

@@ -53,7 +53,7 @@ class Logbook:
     last_named: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
     #: when each was last put into a group, or out of one; as ``last_named``
     moved: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
-    #: new names of renamed records; the log does not tell the old ones
+    #: what may be new names of renamed records (``names.renames`` tells); the log does not tell the old ones
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     created: frozenset[str] = frozenset()
@@ -118,7 +118,8 @@ def cut(book: Logbook, end: Logbook, *, record_field: str) -> Logbook:
 
 def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Logbook:
     """Read the lines of a log (content=log); lines that are not understood are passed over."""
-    sets_id = re.compile(rf"(?:^|, ){re.escape(record_field)} = '([^']*)'")
+    # with an instance before it, or another field beside it, it tells of a record's first row somewhere
+    sets_id = re.compile(rf"\s*{re.escape(record_field)} = '([^']*)'\s*")
     last_named: dict[str, tuple[datetime, int]] = {}
     moved: dict[str, tuple[datetime, int]] = {}
     renamed: set[str] = set()
@@ -153,7 +154,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         elif verb == "create":
             created |= records
             kind = Kind.MADE
-        elif verb == "update" and (match := sets_id.search(details)):
+        elif verb == "update" and (match := sets_id.fullmatch(details)):
             renamed.add(match[1])
             kind, records = Kind.NAMED, {match[1]}
         if kind is not None:

@@ -126,11 +126,14 @@ def _excuses(
     later = {name for act in book.acts for name in act.names} - listed
     before, blank = known.records(), book.traces.emptied
     heard = news(book, request)
-    names = follow(heard, known=before, exist={*seen, *sighting.vanished, *later}, blank=blank)
+    others = set(seen) - delta.record_ids
+    exist = {*seen, *sighting.vanished, *later}
+    names = follow(heard, known=before, exist=exist, blank=blank, elsewhere=others)
     taken_over = delta.reborn - delta.renamed.keys() - names.dead - blank.keys()
     given = {name for name, kind in names.begun.items() if kind is Kind.NAMED}
-    elsewhere = given & set(seen) - delta.record_ids
-    foreign = max(0, _given_there(elsewhere, heard, book) - sum(_moved_since(name, book, request) for name in lost))
+    foreign = max(
+        0, _given_there(given & others, heard, book) - sum(_moved_since(name, book, request) for name in lost)
+    )
     # a record may not show that was made in a form that is gone; and who was made in another group is named there
     strays = names.strays if request.since is None or _is_laid_out_alike(delta, request.since) else 0
     return max(0, names.given - names.passing - max(strays, foreign) - len(delta.renamed) - len(taken_over))

@@ -56,14 +56,43 @@ def unseen(acts: Iterable[NameAct], at: datetime, lines: int) -> tuple[NameAct, 
     return tuple(act for act in acts if act.at is None or act.at > at or (act.at == at and act.place >= lines))
 
 
-def follow(acts: Iterable[NameAct], *, known: Collection[str], exist: Collection[str], blank: Collection[str]) -> Names:
+def renames(
+    acts: Iterable[NameAct], *, known: Collection[str], blank: Collection[str], elsewhere: Collection[str] = ()
+) -> tuple[NameAct, ...]:
+    """Leave out lines that look like a new name and are none, oldest first.
+
+    A record's first row in an event may be logged as an update that sets nothing but the id field, as a rename is. A
+    name can be given only where nobody bears it: its bearer was deleted or blanked (``blank``), or may have left for a
+    name that was given before. ``known``: records of before; ``elsewhere``: other groups' records, of which nothing
+    tells since when they bear their names.
+    """
+    borne, is_shifting = set(known), False
+    kept: list[NameAct] = []
+    for act in acts:
+        if act.kind is Kind.NAMED:
+            if not is_shifting and borne >= act.names and act.names.isdisjoint(blank):
+                continue
+            is_shifting |= act.names.isdisjoint(elsewhere)
+        kept.append(act)
+        borne = borne - act.names if act.kind is Kind.DELETED else borne | act.names
+    return tuple(kept)
+
+
+def follow(
+    acts: Iterable[NameAct],
+    *,
+    known: Collection[str],
+    exist: Collection[str],
+    blank: Collection[str],
+    elsewhere: Collection[str] = (),
+) -> Names:
     """Follow names through acts, oldest first.
 
     ``known``: records of before; ``exist``: records of now; ``blank``: records that were last blanked, which ends
-    one whose every row it was.
+    one whose every row it was; ``elsewhere``: those of ``exist`` that are other groups'.
     """
     lines: dict[str, list[Kind]] = {}
-    for act in acts:
+    for act in renames(acts, known=known, blank=blank, elsewhere=elsewhere):
         for name in _meant(act.names, known, exist):
             lines.setdefault(name, []).append(act.kind)
     begun: dict[str, Kind] = {}

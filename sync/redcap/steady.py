@@ -4,6 +4,8 @@ The log is read before the lists and the rows. Were a record renamed in between,
 late, or its rows be taken for another's, so whoever finds that in the log after it looks again.
 """
 
+from collections.abc import Collection, Iterable
+
 from sync.errors import SourceRefused
 from sync.redcap.client import Client
 from sync.redcap.logbook import Logbook, continued
@@ -45,7 +47,12 @@ def acts_between(book: Logbook | None, later: Logbook | None) -> tuple[NameAct, 
     return unseen([act for act in later.acts if act.at is not None], book.newest, book.lines)
 
 
-def check(book: Logbook | None, later: Logbook | None) -> None:
-    """Raise NamesMoved where a name was given, or ended, between the two; records may be made at any time."""
-    if any(act.kind is not Kind.MADE for act in acts_between(book, later)):
+def check(between: Collection[NameAct], acts: Iterable[NameAct], own: Collection[str]) -> None:
+    """Raise NamesMoved where one of a site's names (``own``, those of before included) was given or ended meanwhile.
+
+    ``between``: what was written after the log was read; ``acts``: what of the whole log gives and ends names. Records
+    may be made at any time.
+    """
+    moves = [act for act in acts if act in between and act.kind is not Kind.MADE]
+    if any(not act.names.isdisjoint(own) for act in moves):
         raise NamesMoved

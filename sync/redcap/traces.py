@@ -18,7 +18,11 @@ import polars as pl
 
 _BLANK = re.compile(r"\w+(?:\([^()]*\))? = (?:''|unchecked)(?:,\s*|$)")
 _INSTANCE = re.compile(r"^\s*\[instance = \d+\],?\s*")
-_GROUP = re.compile(r"^\s*redcap_data_access_group = '[^']*'\s*$")
+_GROUP = re.compile(
+    r"\s*(?:(?:Assign|Remove) record (?:to|from) Data Access Group\s*)?"
+    r"\(?(?:\[instance = \d+\],?\s*)?redcap_data_access_group = '[^']*'\)?\s*",
+    re.IGNORECASE,
+)
 _ERASED = "erase all data"
 
 #: of no known time: before everything else
@@ -91,7 +95,7 @@ def is_blanking(details: str) -> bool:
 
 def is_move(details: str) -> bool:
     """Tell whether the details of a line put a record into a data access group, or out of one, and nothing else."""
-    return bool(_GROUP.match(details))
+    return bool(_GROUP.fullmatch(details))
 
 
 def untraced(gone: Collection[str], known: pl.DataFrame, traces: Traces, *, new_names: int) -> int:

@@ -32,6 +32,7 @@ def enter(
     structure = project.structure
     record = project.records.get(name)
     new = record is None
+    first = record is None or key not in record.rows
     old = record.cells(key) if record else {}
     stored = normalised(structure, cells)
     changed = {column: value for column, value in stored.items() if old.get(column, "") != value}
@@ -42,7 +43,7 @@ def enter(
         if status not in cells and status not in old:
             changed[status] = "0"  # guess: import-status
     project.write_row(name, key, changed, at)
-    log_write(project, name, key, changed, at=at, user=user, how=how, new=new)
+    log_write(project, name, key, changed, at=at, user=user, how=how, new=new, first=first)
     if recalculate and changed:
         recalculated(project, project.records.get(name), changed, at=at)
     return True
@@ -66,16 +67,20 @@ def recalculated(project: Project, record: Record | None, changed: Iterable[str]
 
 
 def log_write(
-    project: Project, name: str, key: RowKey, cells: Cells, *, at: datetime, user: str, how: str, new: bool
-) -> None:
-    """Log one written row as `Create record (API) 12` or `Update record …`, with its assignments."""
+    project: Project, name: str, key: RowKey, cells: Cells, *, at: datetime, user: str, how: str, new: bool,
+    first: bool = False,
+) -> None:  # fmt: skip
+    """Log one written row as `Create record (API) 12` or `Update record …`, with its assignments.
+
+    Whoever writes the `first` cells of a row sets the record id field there as well.
+    """
     verb = "Create" if new else "Update"
     suffix = f" ({how})" if how else ""
     record = project.records.get(name)
     project.note(
         LogEntry(
             at=at, user=user, action=f"{verb} record{suffix} {name}{_event_suffix(project, key[0])}",
-            details=_details(project, name, key, cells, new=new), record=name,
+            details=_details(project, name, key, cells, first=first), record=name,
             kind="record_add" if new else "record_edit", dag=record.dag if record else "",
         )
     )  # fmt: skip
@@ -88,9 +93,9 @@ def _event_suffix(project: Project, event: str) -> str:
     return f" ({structure.long_label_of_event(structure.event_by_name[event])})"
 
 
-def _details(project: Project, name: str, key: RowKey, cells: Cells, *, new: bool) -> str:
+def _details(project: Project, name: str, key: RowKey, cells: Cells, *, first: bool) -> str:
     parts = [f"[instance = {key[2]}]"] if key[2] else []
-    if new:
+    if first:
         parts.append(f"{project.structure.record_id} = '{name}'")
     for column_name, value in cells.items():
         column = project.structure.column_by_name.get(column_name)
@@ -126,7 +131,7 @@ def drop_row(project: Project, record: Record, key: RowKey, *, at: datetime, use
 
 
 def rename(project: Project, name: str, new_name: str, *, at: datetime, user: str, how: str = "") -> None:
-    """Rename a record; the log shows an update that sets the record id field."""
+    """Rename a record; the log shows an update that sets the record id field, and nothing else."""
     record = project.remove(name)
     if record is None:
         return
@@ -134,9 +139,10 @@ def rename(project: Project, name: str, new_name: str, *, at: datetime, user: st
     project.records.put(record)
     project.touch(record, at)
     suffix = f" ({how})" if how else ""
+    event = _event_suffix(project, project.structure.first_event)
     project.note(
         LogEntry(
-            at=at, user=user, action=f"Update record{suffix} {new_name}", record=new_name, kind="record_edit",
+            at=at, user=user, action=f"Update record{suffix} {new_name}{event}", record=new_name, kind="record_edit",
             details=f"{project.structure.record_id} = '{new_name}'", dag=record.dag,
         )
     )  # fmt: skip
@@ -149,10 +155,12 @@ def assign(project: Project, name: str, dag: str, *, at: datetime, user: str) ->
         return
     record.dag = dag
     project.changes.records.add(name)
+    what = "Assign record to" if dag else "Remove record from"
+    event = _event_suffix(project, project.structure.first_event)
     project.note(
         LogEntry(
-            at=at, user=user, action=f"Update record {name}", record=name, kind="record_edit", dag=dag,
-            details=f"redcap_data_access_group = '{dag}'",  # guess: dag-log-text
+            at=at, user=user, action=f"Update record {name}{event}", record=name, kind="record_edit", dag=dag,
+            details=f"{what} Data Access Group (redcap_data_access_group = '{dag}')",
         )
     )  # fmt: skip
 

@@ -62,7 +62,6 @@ _CHOICES: dict[str, tuple[str, str]] = {
     "repeat-event-default": ("a row of a repeating event without instance", "instance 1"),
     # log
     "load-log": ("log and change time of records that came with a project XML", "created when the XML was loaded"),
-    "dag-log-text": ("how a group change is logged", "an update of redcap_data_access_group"),
     # Data Quality API module
     "module-off": ("a module that is not enabled in the project", "200 with an HTML sentence"),
     "empty-status-id": ("a thread without numeric status_id, where the module's SQL is malformed", "500"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from structlog.testing import capture_logs
 
 from schemas import pull as pulls
 from schemas.known import Known
@@ -122,6 +123,30 @@ def test_a_renamed_and_rewritten_record_is_told_where_nothing_else_explains_it(s
     trial.enter(sandbox, "S2", "other initials")
     trial.enter(sandbox, "S2", "99", "day_arm_1")
     assert follow(held).renamed == {"R2": "S2"}
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_row_of_nothing_but_the_id_is_no_new_name(sandbox: Sandbox, full: bool) -> None:
+    """An import of ids, or a form that is saved empty, is logged as a rename is."""
+    held = mirror(sandbox)
+    later(sandbox)
+    for record in ("R1", "R2"):
+        sandbox.project("trial").set(record, {}, event="start_arm_2")
+    sandbox.project("trial").rename_record("R3", "S3")
+    delta = follow(held, full=full)
+    assert (delta.renamed, delta.reborn, delta.untraced) == ({"R3": "S3"}, frozenset(), 0)
+
+
+@pytest.mark.parametrize("request_number", range(8, 16))
+def test_ids_entered_while_a_pull_is_under_way_disturb_nobody(sandbox: Sandbox, request_number: int) -> None:
+    held = mirror(sandbox)
+    later(sandbox)
+    trial.enter(sandbox, "R1", "changed", "day_arm_1")
+    acts = doing(sandbox, request_number, lambda: sandbox.project("trial").set("R1", {}, event="start_arm_2"))
+    with acts.during(sandbox), capture_logs() as logs:
+        delta = follow(held)
+    assert not any(entry["event"] == "site.pull.repeated" for entry in logs)
+    assert (delta.renamed, delta.reborn) == ({}, frozenset())
 
 
 def test_a_record_made_and_renamed_since_is_nobodys_new_name(sandbox: Sandbox) -> None:

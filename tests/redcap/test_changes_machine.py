@@ -96,6 +96,11 @@ class Nights(RuleBasedStateMachine):
         self.writers[f"text {self.texts}"] = self.people[name]
         trial.enter(self.sandbox, name, f"text {self.texts}", place)
 
+    @rule(name=st.sampled_from(NAMES))
+    def open_visit(self, name: str) -> None:
+        """Save a form with nothing in it; the log has it like a rename."""
+        self.edit(lambda: self.handle.set(name, {}, event="start_arm_2") if name in self.people else None)
+
     @rule(name=st.sampled_from(NAMES), place=st.sampled_from(sorted(trial.PLACES)))
     def drop_row(self, name: str, place: str) -> None:
         def act() -> None:

@@ -50,6 +50,31 @@ def test_a_rename_is_an_update_that_sets_the_record_id() -> None:
     assert found.named == {"new", "5", "6"}
 
 
+@pytest.mark.parametrize(
+    "details",
+    ["[instance = 2], record_id = '4'", "record_id = '4', age = '4'", "age = '4', record_id = '4'"],
+)
+def test_the_first_row_of_an_event_or_instance_is_no_rename_though_it_sets_the_record_id(details: str) -> None:
+    found = book(line("Update record 4 (Event 2 (Arm 1: A))", details, "4"))
+    assert (found.renamed, found.acts, found.named) == (frozenset(), (), {"4"})
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "redcap_data_access_group = 'south'",
+        "Assign record to Data Access Group (redcap_data_access_group = 'south')",
+        "Assign record to Data Access Group ([instance = 2], redcap_data_access_group = 'south')",
+        "Remove record from Data Access Group\n(redcap_data_access_group = '')",
+    ],
+)
+def test_a_move_to_a_group_is_told_by_its_line_and_gives_no_life(details: str) -> None:
+    found = book(line("Update record 4 (Event 1)", details, "4"), line("Delete record 4", "record_id = '4'", "4"))
+    assert found.moved.keys() == {"4"}
+    assert found.traces.deleted == {"4"}
+    assert not book(line("Update record 4", f"{details}, age = '4'", "4")).moved
+
+
 def test_deletions_are_named() -> None:
     assert book(line("Delete record 9", "record_id = '9'", "9"), line("Deleted Record 10")).deleted == {"9", "10"}
 

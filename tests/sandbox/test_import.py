@@ -310,12 +310,21 @@ def test_rename_moves_everything_and_logs_an_update_of_the_id(client):
     assert client.records(records="1-b") == [row | {"record_id": "1-b"} for row in rows]
     entry = client.post(content="log", logtype="record_edit").json()[0]
     assert (entry["action"], entry["details"], entry["record"]) == (
-        "Update record (API) 1-b",
+        "Update record (API) 1-b (Baseline (Arm 1: Cells))",
         "record_id = '1-b'",
         "1-b",
     )
     assert client.error(content="record", action="rename", record="1", new_record_name="9")[0] == 400
     assert client.error(content="record", action="rename", record="2", new_record_name="1-b")[0] == 400
+
+
+def test_the_first_row_of_an_event_sets_the_record_id_and_later_ones_do_not(client):
+    row = {"record_id": "1", "redcap_event_name": EXTRA, "redcap_repeat_instance": 7}
+    for notes in ("new", "newer"):
+        put(client, [row | {"notes": notes}])
+    newer, new = client.post(content="log", logtype="record_edit").json()[:2]
+    assert new["details"].startswith("[instance = 7], record_id = '1', notes = 'new'")
+    assert newer["details"] == "[instance = 7], notes = 'newer'"
 
 
 def test_the_log_is_newest_first_by_the_minute_and_filters(client, sandbox):

@@ -119,6 +119,22 @@ def test_an_id_that_was_freed_and_given_to_another_patient_is_asked_about(
     assert "confirmed" not in asked.message["en"], "another patient's decision is nobody's business"
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_visit_that_is_opened_asks_nobody_anew(trial: small.Trial, full: bool) -> None:
+    """The line of its first row sets the record id, as that of a new name does; nothing else if it is empty."""
+    app = trial.apps["one"]
+    before = weights(app)["R0"]
+    trial.write("R0", "arm 2")
+    trial.write("R0", "extra 4", weight="62")
+    trial.write("R3", "adverse 3", event_text="made up")
+    done = night(trial, app, full=full)
+    after = weights(app)["R0"]
+    assert (after.number, after.state, after.reason, after.round) == (
+        before.number, State.CLOSED, CloseReason.CONFIRMED, before.round,
+    )  # fmt: skip
+    assert done.queries["reopened"] == 0
+
+
 def test_the_next_bearer_of_an_id_is_held_back_from_analysis_until_asked(trial: small.Trial) -> None:
     app = trial.apps["one"]
     trial.write("R1", "start", sex="7")
