@@ -28,7 +28,8 @@ _JOINT = timedelta(minutes=1)
 
 #: "Update record (API) 12 (Event 1 (Arm 1: A))": the verb, and what follows it
 _ACTION = re.compile(
-    r"(?P<verb>Create|Update|Delete)d? (?:record|response)(?: \((?:API|import|Auto calculation)[^)]*\))? (?P<rest>.+)",
+    r"(?P<verb>Create|Update|Delete)d? (?:record|response)"
+    r"(?: \((?:API|import|Auto calculation|Data Quality|DDP|DTS)[^)]*\))* (?P<rest>.+)",
     re.IGNORECASE | re.DOTALL,
 )
 _EVENT = re.compile(r" \((?:[^()]|\([^()]*\))*\)$")

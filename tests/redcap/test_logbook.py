@@ -28,6 +28,8 @@ def book(*lines: dict[str, Any]) -> Logbook:
         ("Update record (import) A-1 (Day 1 (Arm 1: Drug))", "A-1"),
         ("Updated Record A b", "A b"),
         ("Update Response (Auto calculation) 7", "7"),
+        ("Update record (API) (Auto calculation) 7", "7"),
+        ("Updated Record (Data Quality) 7", "7"),
         ("Created Record 3 (x)", "3 (x)"),
     ],
 )
