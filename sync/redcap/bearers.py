@@ -49,7 +49,7 @@ def _by_log(
         known=before,
         exist=groups.keys() | sighting.vanished,
         blank=book.traces.emptied,
-        elsewhere=groups.keys() - delta.record_ids,
+        elsewhere=groups.keys() - delta.record_ids - book.moved.keys(),
     )
     # who was moved to another group keeps the name, but for one whose name went to somebody else there
     gone = {name for name in before - delta.record_ids if name not in groups or name in names.begun}

@@ -15,7 +15,7 @@ from sync.redcap.changes import Request, Sighting, covers, news
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, groups_of, in_order, last_groups, of_group, refuse_doubles, without_group
 from sync.redcap.logbook import cut, read_log
-from sync.redcap.names import Kind, renames
+from sync.redcap.names import Kind, plausible
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
 from sync.redcap.renames import Bearers
@@ -114,11 +114,11 @@ def _refuse_disturbed(
     between = steady.acts_between(sighting.logbook, heard)
     if heard is None or not between:
         return
-    acts = renames(
+    acts = plausible(
         news(heard, request) if request is not None else heard.acts,
         known=before or frozenset(sighting.listing["record"]),
         blank=heard.traces.emptied,
-        elsewhere=groups.keys() - delta.record_ids,
+        elsewhere=groups.keys() - delta.record_ids - heard.moved.keys(),
     )
     steady.check(between, acts, before | delta.record_ids)
 

@@ -54,7 +54,7 @@ class Logbook:
     last_named: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
     #: when each was last put into a group, or out of one; as ``last_named``
     moved: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
-    #: what may be new names of renamed records (``names.renames`` tells); the log does not tell the old ones
+    #: what may be new names of renamed records (``names.plausible`` tells); the log does not tell the old ones
     renamed: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     created: frozenset[str] = frozenset()

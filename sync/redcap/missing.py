@@ -128,7 +128,7 @@ def _excuses(
     heard = news(book, request)
     others = set(seen) - delta.record_ids
     exist = {*seen, *sighting.vanished, *later}
-    names = follow(heard, known=before, exist=exist, blank=blank, elsewhere=others)
+    names = follow(heard, known=before, exist=exist, blank=blank, elsewhere=others - book.moved.keys())
     taken_over = delta.reborn - delta.renamed.keys() - names.dead - blank.keys()
     given = {name for name, kind in names.begun.items() if kind is Kind.NAMED}
     foreign = max(

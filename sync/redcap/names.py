@@ -56,15 +56,15 @@ def unseen(acts: Iterable[NameAct], at: datetime, lines: int) -> tuple[NameAct, 
     return tuple(act for act in acts if act.at is None or act.at > at or (act.at == at and act.place >= lines))
 
 
-def renames(
+def plausible(
     acts: Iterable[NameAct], *, known: Collection[str], blank: Collection[str], elsewhere: Collection[str] = ()
 ) -> tuple[NameAct, ...]:
     """Leave out lines that look like a new name and are none, oldest first.
 
     A record's first row in an event may be logged as an update that sets nothing but the id field, as a rename is. A
     name can be given only where nobody bears it: its bearer was deleted or blanked (``blank``), or may have left for a
-    name that was given before. ``known``: records of before; ``elsewhere``: other groups' records, of which nothing
-    tells since when they bear their names.
+    name that was given before. ``known``: records of before; ``elsewhere``: other groups' records that no line moved,
+    of which nothing tells since when they bear their names.
     """
     borne, is_shifting = set(known), False
     kept: list[NameAct] = []
@@ -89,10 +89,10 @@ def follow(
     """Follow names through acts, oldest first.
 
     ``known``: records of before; ``exist``: records of now; ``blank``: records that were last blanked, which ends
-    one whose every row it was; ``elsewhere``: those of ``exist`` that are other groups'.
+    one whose every row it was; ``elsewhere``: as in ``plausible``.
     """
     lines: dict[str, list[Kind]] = {}
-    for act in renames(acts, known=known, blank=blank, elsewhere=elsewhere):
+    for act in plausible(acts, known=known, blank=blank, elsewhere=elsewhere):
         for name in _meant(act.names, known, exist):
             lines.setdefault(name, []).append(act.kind)
     begun: dict[str, Kind] = {}

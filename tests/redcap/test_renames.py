@@ -6,7 +6,7 @@ import pytest
 from schemas.known import KNOWN_SCHEMA
 from schemas.pull import BLANK, fingerprints
 from sync.redcap import renames
-from sync.redcap.names import Kind, NameAct, follow, unseen
+from sync.redcap.names import Kind, NameAct, follow, plausible, unseen
 from sync.redcap.renames import Bearers
 from tests.redcap import trial
 
@@ -210,3 +210,27 @@ def test_who_holds_all_that_was_known_stays_although_others_were_renamed() -> No
     assert told({"a": "x", "b": "uv"}, {"a": "xz", "c": "uv"}, "+a >c").reborn == {"a"}
     # somebody has a new name of which nothing tells whose it was
     assert told({"a": "xy", "b": "uv"}, {"a": "xyz", "c": "st"}, "+a >c").reborn == {"a"}
+
+
+# --- lines that look like a new name
+
+
+@pytest.mark.parametrize(
+    ("log", "left"),
+    [
+        (">a", ""),
+        (">c >a", ">c >a"),
+        (">a >c", ">c"),
+        ("-a >a", "-a >a"),
+        ("-a +a >a", "-a +a"),
+        ("+b >b", "+b"),
+        (">b >b", ">b >b"),
+        (">s >a", ">s"),
+        (">x", ">x"),
+        ("-s >s >a", "-s >s"),
+    ],
+)
+def test_a_name_that_somebody_bears_is_given_to_nobody_unless_somebody_may_have_left(log: str, left: str) -> None:
+    """Known are a and x; x was blanked, s is another group's."""
+    kept = plausible(acts(log), known={"a", "x"}, blank={"x"}, elsewhere={"s"})
+    assert [(act.kind, act.names) for act in kept] == [(act.kind, act.names) for act in acts(left)]

@@ -326,6 +326,17 @@ def test_a_record_that_got_another_name_and_moved_is_no_riddle(
 
 
 @pytest.mark.parametrize("full", [False, True])
+def test_the_name_of_a_record_that_got_another_and_moved_is_free_for_the_next(sandbox: Sandbox, full: bool) -> None:
+    grouped(sandbox)
+    north = mirror(sandbox, group="north")
+    moved_after(sandbox)
+    sandbox.project("trial").rename_record("R4", "R0")
+    delta = follow(north, full=full)
+    assert (delta.gone, delta.reborn, delta.untraced) == ({"R4"}, {"R0"}, 0)
+    assert delta.renamed == {"R4": "R0"}
+
+
+@pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("act", RENAMED_AND_MOVED)
 def test_a_record_that_moves_with_a_new_name_excuses_no_second_one(
     sandbox: Sandbox, act: Callable[[Sandbox], None], full: bool
