@@ -8,7 +8,8 @@ from schemas.pull import Delta
 from sync.plural import counted
 from sync.redcap import renames, traces
 from sync.redcap.changes import Request, Sighting, covers, news
-from sync.redcap.names import Kind, follow
+from sync.redcap.hearing import hear
+from sync.redcap.names import Kind
 from sync.redcap.renames import Bearers
 
 
@@ -44,13 +45,8 @@ def _by_log(
     is_group: bool,
 ) -> Bearers:
     book, before, came = sighting.logbook, known.records(), delta.prints
-    names = follow(
-        news(book, request),
-        known=before,
-        exist=groups.keys() | sighting.vanished,
-        blank=book.traces.emptied,
-        elsewhere=groups.keys() - delta.record_ids - book.moved.keys(),
-    )
+    heard = hear(news(book, request), book, known, seen=groups, own=delta.record_ids, request=request)
+    names = heard.follow(groups.keys() | sighting.vanished)
     # who was moved to another group keeps the name, but for one whose name went to somebody else there
     gone = {name for name in before - delta.record_ids if name not in groups or name in names.begun}
     here = names.begun.keys() & delta.record_ids
@@ -78,7 +74,8 @@ def _without_log(
     fresh = set(came.records() - before) if lost or book.problem else set[str]()
     told: Mapping[str, str] = {}
     if not book.problem:
-        names = follow(book.acts, known=before, exist=groups.keys() | sighting.vanished, blank=book.traces.emptied)
+        heard = hear(book.acts, book, known, seen=groups, own=delta.record_ids, request=request)
+        names = heard.follow(groups.keys() | sighting.vanished)
         fresh &= {name for name, kind in names.begun.items() if kind is Kind.NAMED}
         told = renames.by_log(known.of(lost), came.of(fresh), names, exist=groups.keys(), is_whole=False).renamed
         fresh.clear()

@@ -14,8 +14,9 @@ from sync.redcap.batches import fetch_whole
 from sync.redcap.changes import Request, Sighting, covers, news
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, groups_of, in_order, last_groups, of_group, refuse_doubles, without_group
+from sync.redcap.hearing import hear
 from sync.redcap.logbook import cut, read_log
-from sync.redcap.names import Kind, plausible
+from sync.redcap.names import Kind
 from sync.redcap.pull import Fetched, Target, head_of
 from sync.redcap.reader import Reader
 from sync.redcap.renames import Bearers
@@ -114,13 +115,17 @@ def _refuse_disturbed(
     between = steady.acts_between(sighting.logbook, heard)
     if heard is None or not between:
         return
-    acts = plausible(
-        news(heard, request) if request is not None else heard.acts,
-        known=before or frozenset(sighting.listing["record"]),
-        blank=heard.traces.emptied,
-        elsewhere=groups.keys() - delta.record_ids - heard.moved.keys(),
+    acts = news(heard, request) if request is not None else heard.acts
+    told = hear(
+        acts,
+        heard,
+        known,
+        seen=groups,
+        own=delta.record_ids,
+        request=request,
+        bearers=frozenset(sighting.listing["record"]),
     )
-    steady.check(between, acts, before | delta.record_ids)
+    steady.check(between, told.acts, known=before, own=delta.record_ids)
 
 
 def _settled(delta: Delta, sighting: Sighting, known: Known) -> Delta:
@@ -208,7 +213,7 @@ def _compared(delta: Delta, sighting: Sighting, known: Known, groups: dict[str, 
         renamed=borne.renamed,
         reborn=borne.reborn,
         moved_away=(gone & groups.keys()) - borne.renamed.keys(),
-        deleted_in_log=gone & sighting.logbook.deleted,
+        deleted_in_log=gone & (sighting.heard or sighting.logbook).deleted,
         unchanged=unchanged,
         missed=missed,
         notices=delta.notices + bearers.notices(borne),

@@ -95,12 +95,17 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
     return replace(book, is_current=_since(after, book.newest) > _since(lines, book.newest))
 
 
-def continued(client: Client, book: Logbook, *, record_field: str) -> Logbook:
-    """Read a log on, from its newest line; raises as the request does. A ``book`` without a line is given back."""
+def continued(client: Client, book: Logbook, *, record_field: str) -> Logbook | None:
+    """Read a log on, from its newest line; raises as the request does.
+
+    None where there is no line, or none more: each request leaves one, so the clock was set back meanwhile.
+    """
     if book.newest is None:
-        return book
+        return None
     lines = client.log(book.newest - _JOINT)
     later = [line for line in lines if (time_of(line) or datetime.min) >= book.newest]  # noqa: DTZ901 -- local time
+    if len(later) <= book.lines:
+        return None
     before = [line for line in book.text if (time_of(line) or datetime.min) < book.newest]  # noqa: DTZ901
     return replace(logbook_from([*later, *before], record_field=record_field), is_current=book.is_current)
 

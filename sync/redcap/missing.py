@@ -9,8 +9,9 @@ from schemas.pull import Delta, Watermark
 from sync.plural import counted
 from sync.redcap import traces
 from sync.redcap.changes import Request, Sighting, news
+from sync.redcap.hearing import hear, moved_since
 from sync.redcap.logbook import Logbook
-from sync.redcap.names import Kind, NameAct, follow
+from sync.redcap.names import Kind, NameAct
 
 _SET_BACK = timedelta(hours=2)
 """How far before the last pull a line of after it may seem to be, where nothing says that the clock was set back."""
@@ -83,7 +84,7 @@ def explained(
             f"{counted(len(lost), 'record is', 'records are')} gone; no log that reaches back to the last pull tells"
             " whether the site deleted what is gone",
         )
-    if unseen := _unseen(delta, sighting, known, seen):
+    if unseen := _unseen(delta, sighting, known, seen, request):
         told += (
             f"the server's log calls {counted(unseen, 'record')} made since the last pull that no answer of the server"
             " held; tell the site's REDCap administrator",
@@ -124,16 +125,13 @@ def _excuses(
     """
     listed = {name for act in sighting.logbook.acts for name in act.names}
     later = {name for act in book.acts for name in act.names} - listed
-    before, blank = known.records(), book.traces.emptied
-    heard = news(book, request)
     others = set(seen) - delta.record_ids
-    exist = {*seen, *sighting.vanished, *later}
-    names = follow(heard, known=before, exist=exist, blank=blank, elsewhere=others - book.moved.keys())
-    taken_over = delta.reborn - delta.renamed.keys() - names.dead - blank.keys()
+    heard = hear(news(book, request), book, known, seen=seen, own=delta.record_ids, request=request)
+    names = heard.follow({*seen, *sighting.vanished, *later})
+    taken_over = delta.reborn - delta.renamed.keys() - names.dead - heard.blank
     given = {name for name, kind in names.begun.items() if kind is Kind.NAMED}
-    foreign = max(
-        0, _given_there(given & others, heard, book) - sum(_moved_since(name, book, request) for name in lost)
-    )
+    foreign = _given_there(given & others, heard.acts, book)
+    foreign = max(0, foreign - len(moved_since(book, request).keys() & set(lost)))
     # a record may not show that was made in a form that is gone; and who was made in another group is named there
     strays = names.strays if request.since is None or _is_laid_out_alike(delta, request.since) else 0
     return max(0, names.given - names.passing - max(strays, foreign) - len(delta.renamed) - len(taken_over))
@@ -152,13 +150,7 @@ def _given_there(elsewhere: Collection[str], heard: Collection[NameAct], book: L
     return sum(name not in moved_at or moved_at[name] < (given_at[name] or moved_at[name]) for name in elsewhere)
 
 
-def _moved_since(name: str, book: Logbook, request: Request) -> bool:
-    """Tell whether a line since the last pull puts a record into a group, or out of one."""
-    moved, since = book.moved.get(name), request.since
-    return moved is not None and (since is None or moved >= (since.at, since.lines))
-
-
-def _unseen(delta: Delta, sighting: Sighting, known: Known, seen: Collection[str]) -> int:
+def _unseen(delta: Delta, sighting: Sighting, known: Known, seen: Collection[str], request: Request | None) -> int:
     """Count by the log that was read before the lists: what was made since need not be in them.
 
     The log is read from before the last pull on: what is known was held then, whatever has become of it. In a project
@@ -167,5 +159,12 @@ def _unseen(delta: Delta, sighting: Sighting, known: Known, seen: Collection[str
     if sighting.begin is None or sighting.structure.groups or not sighting.logbook.traces.made:
         return 0
     shown = {*seen, *sighting.vanished, *sighting.changed, *sighting.listing["record"].to_list(), *known.records()}
-    free = sighting.logbook.renamed - set(delta.renamed.values())
+    book = sighting.logbook
+    acts = book.acts
+    if request is not None:  # of what the last pull heard, nothing tells any more what was plausible then
+        late = news(book, request)
+        heard = hear(late, book, known, seen=seen, own=delta.record_ids, request=request)
+        acts = (*(act for act in acts if act not in late), *heard.acts)
+    named = {name for act in acts if act.kind is Kind.NAMED for name in act.names}
+    free = named - set(delta.renamed.values())
     return traces.unseen(sighting.logbook.traces, shown, new_names=len(free))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
+NOBODY: Mapping[str, datetime] = {}
+
 
 @unique
 class Kind(StrEnum):
@@ -57,42 +59,46 @@ def unseen(acts: Iterable[NameAct], at: datetime, lines: int) -> tuple[NameAct, 
 
 
 def plausible(
-    acts: Iterable[NameAct], *, known: Collection[str], blank: Collection[str], elsewhere: Collection[str] = ()
+    acts: Iterable[NameAct],
+    *,
+    known: Collection[str],
+    emptied: Mapping[str, datetime],
+    elsewhere: Collection[str] = (),
+    moved: Mapping[str, datetime] = NOBODY,
+    is_erased: bool = False,
 ) -> tuple[NameAct, ...]:
     """Leave out lines that look like a new name and are none, oldest first.
 
     A record's first row in an event may be logged as an update that sets nothing but the id field, as a rename is. A
-    name can be given only where nobody bears it: its bearer was deleted or blanked (``blank``), or may have left for a
-    name that was given before. ``known``: records of before; ``elsewhere``: other groups' records that no line moved,
-    of which nothing tells since when they bear their names.
+    name can be given only where nobody bears it: all data were erased, or its bearer was deleted or emptied, or may
+    have left for a name that was given before. ``known``: records of before; ``emptied``: those of which every row was
+    blanked, and when; ``elsewhere``: other groups' records, of which nothing tells since when they bear their names,
+    but where a line moved one of them or of the known (``moved``: and when).
     """
-    borne, is_shifting = set(known), False
+    borne, is_shifting = set() if is_erased else set(known), False
+    leavers = [at for name, at in moved.items() if name in known]
     kept: list[NameAct] = []
     for act in acts:
+        at = act.at or datetime.max  # noqa: DTZ901 -- a server's local time
         if act.kind is Kind.NAMED:
-            if not is_shifting and borne >= act.names and act.names.isdisjoint(blank):
+            freed = {name for name in act.names if emptied.get(name, datetime.max) <= at}  # noqa: DTZ901
+            if not is_shifting and borne - freed >= act.names:
                 continue
-            is_shifting |= act.names.isdisjoint(elsewhere)
+            is_foreign = not act.names.isdisjoint(elsewhere) and act.names.isdisjoint(moved)
+            is_shifting |= not is_foreign or any(left <= at for left in leavers)
         kept.append(act)
         borne = borne - act.names if act.kind is Kind.DELETED else borne | act.names
     return tuple(kept)
 
 
-def follow(
-    acts: Iterable[NameAct],
-    *,
-    known: Collection[str],
-    exist: Collection[str],
-    blank: Collection[str],
-    elsewhere: Collection[str] = (),
-) -> Names:
-    """Follow names through acts, oldest first.
+def follow(acts: Iterable[NameAct], *, known: Collection[str], exist: Collection[str], blank: Collection[str]) -> Names:
+    """Follow names through plausible acts, oldest first.
 
     ``known``: records of before; ``exist``: records of now; ``blank``: records that were last blanked, which ends
-    one whose every row it was; ``elsewhere``: as in ``plausible``.
+    one whose every row it was.
     """
     lines: dict[str, list[Kind]] = {}
-    for act in plausible(acts, known=known, blank=blank, elsewhere=elsewhere):
+    for act in acts:
         for name in _meant(act.names, known, exist):
             lines.setdefault(name, []).append(act.kind)
     begun: dict[str, Kind] = {}
@@ -107,7 +113,8 @@ def follow(
             is_last = number == len(in_order) - 1
             ended = name in exist or name in blank if is_last else in_order[number + 1] is Kind.DELETED
             passing += kind is Kind.NAMED and not ended
-            strays += kind is Kind.MADE and not ended
+            # who is known was not made since: the line is of another arm, or of a pull that could not hear it
+            strays += kind is Kind.MADE and not ended and not (number == 0 and name in known)
     return Names(
         begun=begun,
         dead=frozenset(name for name, kinds in lines.items() if name in known and kinds[0] is Kind.DELETED),

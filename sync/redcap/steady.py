@@ -16,13 +16,13 @@ from sync.redcap.replies import ReplyFailed, TokenRefused
 LOOKS = 3
 
 DISTURBED = (
-    "records were renamed or deleted each time while they were pulled, so that nothing tells whose rows came; nothing"
+    "records were renamed each time while they were pulled, so that nothing tells whose rows came; nothing"
     " was taken over, run the site again when that is done"
 )
 
 
 class NamesMoved(Exception):
-    """Say that names ended, or were given, since the log was read."""
+    """Say that names were given since the log was read."""
 
 
 def heard(client: Client, book: Logbook | None, record_field: str) -> Logbook | None:
@@ -47,12 +47,16 @@ def acts_between(book: Logbook | None, later: Logbook | None) -> tuple[NameAct, 
     return unseen([act for act in later.acts if act.at is not None], book.newest, book.lines)
 
 
-def check(between: Collection[NameAct], acts: Iterable[NameAct], own: Collection[str]) -> None:
-    """Raise NamesMoved where one of a site's names (``own``, those of before included) was given or ended meanwhile.
+def check(
+    between: Collection[NameAct], acts: Iterable[NameAct], *, known: Collection[str], own: Collection[str]
+) -> None:
+    """Raise NamesMoved where rows that came under one of a site's names may be another's.
 
-    ``between``: what was written after the log was read; ``acts``: what of the whole log gives and ends names. Records
-    may be made at any time.
+    A name was given meanwhile, or made anew though it is ``known``; others may be made, and any may end. ``between``:
+    what was written after the log was read; ``acts``: what of the whole log gives and ends names; ``own``: the site's
+    records of now.
     """
-    moves = [act for act in acts if act in between and act.kind is not Kind.MADE]
-    if any(not act.names.isdisjoint(own) for act in moves):
+    lately = [act for act in acts if act in between]
+    given = [act for act in lately if act.kind is Kind.NAMED and not act.names.isdisjoint({*known, *own})]
+    if given or any(act.kind is Kind.MADE and not act.names.isdisjoint(known) for act in lately):
         raise NamesMoved

@@ -9,7 +9,6 @@ honest deletion leaves a line. What leaves one, by kind (reference: the API cont
 """
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,6 +49,8 @@ class Traces:
     deleted: frozenset[str] = frozenset()
     #: records that were last blanked -> number of lines that blank something of them
     emptied: Mapping[str, int] = field(default_factory=dict)
+    #: when something of a record was blanked, earliest first
+    blankings: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     #: records that were made and have not ended since, each as the ways in which its line can be read
     made: frozenset[frozenset[str]] = frozenset()
     #: somebody erased all data of the project
@@ -61,7 +62,7 @@ def read(lines: Iterable[Line]) -> Traces:
     lived: dict[str, datetime] = {}
     deleted: dict[str, datetime] = {}
     emptied: dict[str, datetime] = {}
-    blanking: Counter[str] = Counter()
+    blankings: dict[str, list[datetime]] = {}
     made: dict[frozenset[str], datetime] = {}
     is_erased = False
     for line in lines:
@@ -71,7 +72,8 @@ def read(lines: Iterable[Line]) -> Traces:
             _latest(deleted, line.records, at)
         elif line.verb == "update" and is_blanking(line.details):
             _latest(emptied, line.records, at)
-            blanking.update(line.records)
+            for name in line.records:
+                blankings.setdefault(name, []).append(at)
         elif line.verb in ("create", "update") and line.details.strip() and not is_move(line.details):
             _latest(lived, line.records, at)
         if line.verb == "create" and line.records:
@@ -81,7 +83,8 @@ def read(lines: Iterable[Line]) -> Traces:
         _latest(ends, (name,), at)
     return Traces(
         deleted=frozenset(name for name, at in deleted.items() if lived.get(name, at) <= at),
-        emptied={name: blanking[name] for name, at in emptied.items() if lived.get(name, at) <= at},
+        emptied={name: len(blankings[name]) for name, at in emptied.items() if lived.get(name, at) <= at},
+        blankings={name: tuple(sorted(times)) for name, times in blankings.items()},
         made=frozenset(ways for ways, at in made.items() if not any(way in ends and ends[way] >= at for way in ways)),
         is_erased=is_erased,
     )
@@ -115,6 +118,14 @@ def emptied(known: pl.DataFrame, traces: Traces) -> set[str]:
     held = known.filter(pl.col("record").is_in(sorted(traces.emptied)))
     events = held.group_by("record").agg(pl.col("event").n_unique())
     return {record for record, count in events.iter_rows() if traces.emptied[record] >= count}
+
+
+def emptied_at(known: pl.DataFrame, traces: Traces) -> dict[str, datetime]:
+    """Say when each event of a known record had been blanked (of records that were: as often as they have events)."""
+    held = known.filter(pl.col("record").is_in(sorted(traces.blankings)))
+    events = dict(held.group_by("record").agg(pl.col("event").n_unique()).iter_rows())
+    times = {name: traces.blankings[name] for name in events}
+    return {name: times[name][count - 1] for name, count in events.items() if len(times[name]) >= count}
 
 
 def unseen(traces: Traces, seen: Collection[str], *, new_names: int) -> int:

@@ -232,5 +232,5 @@ def test_who_holds_all_that_was_known_stays_although_others_were_renamed() -> No
 )
 def test_a_name_that_somebody_bears_is_given_to_nobody_unless_somebody_may_have_left(log: str, left: str) -> None:
     """Known are a and x; x was blanked, s is another group's."""
-    kept = plausible(acts(log), known={"a", "x"}, blank={"x"}, elsewhere={"s"})
+    kept = plausible(acts(log), known={"a", "x"}, emptied={"x": trial.NOON}, elsewhere={"s"})
     assert [(act.kind, act.names) for act in kept] == [(act.kind, act.names) for act in acts(left)]
