@@ -23,8 +23,8 @@ from sync.redcap import steady
 from sync.redcap.batches import fetch_whole
 from sync.redcap.client import Client
 from sync.redcap.frames import counts_of, in_order, joined
-from sync.redcap.logbook import NO_ANSWER, Logbook, earliest_local, read_log
-from sync.redcap.names import NameAct, unseen
+from sync.redcap.logbook import NO_ANSWER, Logbook, acts_after, earliest_local, read_log
+from sync.redcap.names import NameAct
 from sync.redcap.pull import Fetched, Target, all_parts, open_reader
 from sync.redcap.reader import Reader
 
@@ -190,10 +190,10 @@ def news(book: Logbook, request: Request) -> tuple[NameAct, ...]:
     since = request.since
     if since is None:
         return book.acts
-    found = unseen(book.acts, since.at, since.lines)
+    found = acts_after(book, since.at, since.lines)
     if since.settled_at is None:
         return found
-    later = {*unseen(found, since.settled_at, since.settled_lines)}
+    later = {*acts_after(book, since.settled_at, since.settled_lines)}
     return tuple(act for act in found if act in later or not act.names & {*since.settled})
 
 

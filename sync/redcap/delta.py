@@ -110,8 +110,10 @@ def _held_against(
 def _refuse_disturbed(
     delta: Delta, sighting: Sighting, known: Known, groups: Mapping[str, str | None], request: Request | None
 ) -> None:
-    """Raise NamesMoved where names of the site were given or ended between the reading of the log and its end."""
+    """Raise NamesMoved where names of the site were given after the log was read, or the clock was set back then."""
     heard, before = sighting.heard, known.records()
+    if heard is not None and sighting.logbook.is_current and not heard.is_current:
+        raise steady.NamesMoved
     between = steady.acts_between(sighting.logbook, heard)
     if heard is None or not between:
         return

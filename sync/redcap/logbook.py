@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any
 
 from sync.errors import SourceRefused
 from sync.redcap import traces
 from sync.redcap.client import Client
 from sync.redcap.log_slices import lines_since, newest_lines, time_of
-from sync.redcap.names import Kind, NameAct
+from sync.redcap.names import Kind, NameAct, unseen
 from sync.redcap.replies import ReplyFailed, TokenRefused
 from sync.redcap.traces import Line, Traces
 
@@ -95,19 +96,32 @@ def read_log(client: Client, *, record_field: str, since: datetime | None, now: 
     return replace(book, is_current=_since(after, book.newest) > _since(lines, book.newest))
 
 
-def continued(client: Client, book: Logbook, *, record_field: str) -> Logbook | None:
-    """Read a log on, from its newest line; raises as the request does.
+def continued(client: Client, book: Logbook, *, record_field: str) -> Logbook:
+    """Read a log on, from its newest line; raises as the request does. A ``book`` without a line is given back.
 
-    None where there is no line, or none more: each request leaves one, so the clock was set back meanwhile.
+    Not current where no more lines are there: each request leaves one, so the clock was set back meanwhile.
     """
     if book.newest is None:
-        return None
+        return book
     lines = client.log(book.newest - _JOINT)
     later = [line for line in lines if (time_of(line) or datetime.min) >= book.newest]  # noqa: DTZ901 -- local time
     if len(later) <= book.lines:
-        return None
+        return replace(book, is_current=False)
     before = [line for line in book.text if (time_of(line) or datetime.min) < book.newest]  # noqa: DTZ901
     return replace(logbook_from([*later, *before], record_field=record_field), is_current=book.is_current)
+
+
+def acts_after(book: Logbook, at: datetime, lines: int) -> tuple[NameAct, ...]:
+    """Give the acts that stand behind the line ``lines`` of the minute ``at``, also where the clock was set back since.
+
+    An hour that the clock shows twice comes after its first passing, so its lines tell earlier times and stand later.
+    """
+    if book.goes_back:
+        same = (number for number, line in enumerate(reversed(book.text)) if time_of(line) == at)
+        last = next(islice(same, max(lines - 1, 0), None), None)
+        if last is not None:
+            return tuple(act for act in book.acts if act.number > last)
+    return unseen(book.acts, at, lines)
 
 
 def cut(book: Logbook, end: Logbook, *, record_field: str) -> Logbook:
@@ -135,7 +149,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
     read: list[Line] = []
     acts: list[NameAct] = []
     goes_back, latest = False, datetime.min  # noqa: DTZ901 -- a server's local time
-    for line in reversed(lines):  # the newest comes first
+    for number, line in enumerate(reversed(lines)):  # the newest comes first
         time = time_of(line)
         place = times[time] if time is not None else 0
         goes_back |= time is not None and time < latest
@@ -164,7 +178,7 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
             renamed.add(match[1])
             kind, records = Kind.NAMED, {match[1]}
         if kind is not None:
-            acts.append(NameAct(kind=kind, names=frozenset(records), at=time, place=place))
+            acts.append(NameAct(kind=kind, names=frozenset(records), at=time, place=place, number=number))
     newest = max(times, default=None)
     return Logbook(
         newest=newest,
@@ -175,7 +189,8 @@ def logbook_from(lines: Sequence[Mapping[str, Any]], *, record_field: str) -> Lo
         renamed=frozenset(renamed),
         deleted=frozenset(deleted),
         created=frozenset(created),
-        acts=tuple(sorted(acts, key=lambda act: act.at or datetime.min)),  # noqa: DTZ901 -- a server's local time
+        # lines may come in any order, but where they tell that the clock was set back, theirs is all there is
+        acts=tuple(acts if goes_back else sorted(acts, key=lambda act: act.at or datetime.min)),  # noqa: DTZ901
         lines=times[newest] if newest is not None else 0,
         traces=traces.read(read),
         text=tuple(lines),

@@ -33,6 +33,8 @@ class NameAct:
     at: datetime | None
     #: how many lines of the same minute came before it
     place: int = 0
+    #: how many lines came before it, whatever time they tell
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

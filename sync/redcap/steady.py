@@ -22,7 +22,7 @@ DISTURBED = (
 
 
 class NamesMoved(Exception):
-    """Say that names were given since the log was read."""
+    """Say that names were given since the log was read, or may have been."""
 
 
 def heard(client: Client, book: Logbook | None, record_field: str) -> Logbook | None:
