@@ -162,8 +162,8 @@ def _unseen(delta: Delta, sighting: Sighting, known: Known, seen: Collection[str
     book = sighting.logbook
     acts = book.acts
     if request is not None:  # of what the last pull heard, nothing tells any more what was plausible then
-        late = news(book, request)
-        heard = hear(late, book, known, seen=seen, own=delta.record_ids, request=request)
+        late = {*(found := news(book, request))}
+        heard = hear(found, book, known, seen=seen, own=delta.record_ids, request=request)
         acts = (*(act for act in acts if act not in late), *heard.acts)
     named = {name for act in acts if act.kind is Kind.NAMED for name in act.names}
     free = named - set(delta.renamed.values())

@@ -56,7 +56,8 @@ def check(
     what was written after the log was read; ``acts``: what of the whole log gives and ends names; ``own``: the site's
     records of now.
     """
-    lately = [act for act in acts if act in between]
+    after = {*between}
+    lately = [act for act in acts if act in after]
     given = [act for act in lately if act.kind is Kind.NAMED and not act.names.isdisjoint({*known, *own})]
     if given or any(act.kind is Kind.MADE and not act.names.isdisjoint(known) for act in lately):
         raise NamesMoved
