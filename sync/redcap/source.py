@@ -105,14 +105,18 @@ class RedcapSource:
 
     def _changes(self, client: Client, target: Target, known: Known | None, request: Request) -> Delta:
         """Look until no name moves meanwhile; the first look may be one that is shared."""
+        spent = Cost()
         for number in range(LOOKS):
             if number == 0:
                 sighting, is_new = self._sighting(client, target, request)
             else:
                 sighting, is_new = self._look(client, target, request), True
+            sighting = sighting if is_new else replace(sighting, cost=Cost())
             try:
-                return delta_of(client, target, sighting if is_new else replace(sighting, cost=Cost()), known, request)
+                delta = delta_of(client, target, sighting, known, request)
+                return replace(delta, cost=spent.plus(delta.cost))
             except NamesMoved:
+                spent = spent.plus(sighting.cost)
                 log.info(Event.SITE_PULL_REPEATED, site=self._site.slug)
         raise SourceUnavailable(DISTURBED)
 

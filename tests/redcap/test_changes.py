@@ -1,9 +1,8 @@
 """Incremental pulls against the sandbox, case by case. All records are made up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import polars as pl
 import pytest
@@ -13,7 +12,6 @@ from schemas import pull as pulls
 from schemas.known import Known
 from sync.errors import SourceRefused, SourceUnavailable
 from sync.redcap import changes
-from sync.redcap.logbook import Logbook
 from sync.sandbox.dictionary import Field
 from sync.sandbox.faults import Fault, Mode
 from sync.sandbox.people import User
@@ -23,17 +21,6 @@ from tests.redcap import trial
 from tests.redcap.test_changes_machine import Mirror
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with trial.serve() as running:
-        for number in range(6):
-            trial.enter(running, f"R{number}", f"person {number}")
-            trial.enter(running, f"R{number}", f"{60 + number}", "day_arm_1")
-        trial.enter(running, "R0", "rash", "adverse")
-        later(running)
-        yield running
 
 
 def mirror(sandbox: Sandbox, token: str = trial.TOKEN, group: str | None = None) -> Mirror:
@@ -448,15 +435,14 @@ def test_records_made_all_the_time_stop_nothing(sandbox: Sandbox) -> None:
     assert len(follow(held).record_ids) > len(held.known.records()) - 1
 
 
-def test_a_rename_between_the_log_and_the_lists_is_not_lost(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rename_between_the_log_and_the_lists_is_not_lost(
+    sandbox: Sandbox, between: list[Callable[[], None]]
+) -> None:
     held = mirror(sandbox)
     later(sandbox)
-    read_log = changes.read_log
-
-    def then_rename(*arguments: Any, **named: Any) -> Logbook:
-        book = read_log(*arguments, **named)
-        sandbox.project("trial").rename_record("R1", "S1")
-        return book
-
-    monkeypatch.setattr(changes, "read_log", then_rename)
-    assert follow(held).renamed == {"R1": "S1"}
+    between.append(lambda: sandbox.project("trial").rename_record("R1", "S1"))
+    with capture_logs() as logs:
+        delta = follow(held)
+    assert delta.renamed == {"R1": "S1"}
+    assert sum(entry["event"] == "site.pull.repeated" for entry in logs) == 1
+    assert delta.cost.rows_listed > 12, "both looks are counted: seven lines of ids each, and what the date range shows"

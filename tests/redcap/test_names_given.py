@@ -3,7 +3,7 @@
 Each test says who bears a name that another had (`reborn`), and that no honest change is called a loss.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -19,17 +19,6 @@ from tests.redcap.test_traces import HOUR, follow, grouped, later, mirror, ungro
 
 LOG = 8
 """The request for the log, of a pull's; two more follow before the lists are asked for."""
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with trial.serve() as running:
-        for number in range(6):
-            trial.enter(running, f"R{number}", f"person {number}")
-            trial.enter(running, f"R{number}", f"{60 + number}", "day_arm_1")
-        trial.enter(running, "R0", "rash", "adverse")
-        later(running)
-        yield running
 
 
 def project(sandbox: Sandbox) -> ProjectHandle:

@@ -11,8 +11,7 @@ import requests
 
 from schemas import pull as pulls
 from sync.config import SiteConfig, TransportConfig
-from sync.redcap import changes, traces
-from sync.redcap.logbook import Logbook
+from sync.redcap import traces
 from sync.redcap.shared import Shares
 from sync.redcap.source import open_source
 from sync.redcap.traces import Line
@@ -235,18 +234,11 @@ def test_a_record_that_moved_to_another_group_is_no_riddle(sandbox: Sandbox, ful
 
 
 def test_a_deletion_between_the_log_and_the_lists_is_explained(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, between: list[Callable[[], None]]
 ) -> None:
     ungrouped(sandbox)
     held = mirror(sandbox)
-    read_log = changes.read_log
-
-    def then_delete(*arguments: object, **named: object) -> Logbook:
-        book = read_log(*arguments, **named)  # type: ignore[arg-type]
-        sandbox.project("trial").delete_record("R1")
-        return book
-
-    monkeypatch.setattr(changes, "read_log", then_delete)
+    between.append(lambda: sandbox.project("trial").delete_record("R1"))
     delta = follow(held)
     assert (delta.gone, delta.log_was_read, delta.untraced) == ({"R1"}, True, 0)
 
@@ -346,22 +338,6 @@ def test_a_record_that_moves_with_a_new_name_excuses_no_second_one(
     act(sandbox)
     trial.spirit_away(sandbox, "R4")
     assert follow(north, full=full).untraced == 1
-
-
-@pytest.fixture
-def between(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
-    """Give a list whose acts are done at the next pull, after the log is read and before the lists are."""
-    acts: list[Callable[[], None]] = []
-    read_log = changes.read_log
-
-    def then_act(*arguments: object, **named: object) -> Logbook:
-        book = read_log(*arguments, **named)  # type: ignore[arg-type]
-        while acts:
-            acts.pop(0)()
-        return book
-
-    monkeypatch.setattr(changes, "read_log", then_act)
-    return acts
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -505,20 +481,13 @@ def test_rows_that_the_server_no_longer_shows_and_the_log_does_not_mention_are_t
 
 
 def test_a_row_that_went_while_the_pull_was_under_way_is_explained(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, between: list[Callable[[], None]]
 ) -> None:
     ungrouped(sandbox)
     trial.enter(sandbox, "R1", "there", "day_arm_1")
     held = mirror(sandbox)
     later(sandbox, 1)
-    read_log = changes.read_log
-
-    def then_drop(*arguments: object, **named: object) -> Logbook:
-        book = read_log(*arguments, **named)  # type: ignore[arg-type]
-        trial.drop(sandbox, "R1", "day_arm_1")
-        return book
-
-    monkeypatch.setattr(changes, "read_log", then_drop)
+    between.append(lambda: trial.drop(sandbox, "R1", "day_arm_1"))
     delta = follow(held, overlap=24 * HOUR)
     assert (delta.log_was_read, delta.thinned_untraced) == (True, frozenset())
 
